@@ -1,0 +1,104 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+// Every target stands in one row of this table with the targets it may import; `ArchitectureTests` holds the sources
+// to it. Rows are ordered by layer: a target imports only rows above its own.
+struct Row {
+  let name: String
+  let imports: [String]
+  var packages: [Target.Dependency] = []
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let rows: [Row] = [
+  // What a process needs of its machine, and how to compute on bytes.
+  Row(name: "Runtime", imports: []),
+  Row(name: "Compute", imports: ["Runtime", "CKernels", "COpenBLAS"]),
+  // Tensors, files of tensors, parameters and layers.
+  Row(name: "Tensors", imports: ["Compute"]),
+  Row(name: "Checkpoints", imports: ["Tensors", "Compute", "Runtime"]),
+  Row(name: "Layers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
+  // Domain parts; they do not know each other.
+  Row(name: "Tokenizers", imports: ["CSentencePiece", "Runtime"]),
+  Row(name: "Media", imports: ["CFFmpeg", "Runtime", "Compute"]),
+  Row(name: "Encoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
+  // Assembled systems.
+  Row(
+    name: "Backbones",
+    imports: [
+      "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Layers", "Checkpoints", "Tensors",
+      "Compute", "Runtime",
+    ]),
+  // What a user runs.
+  Row(
+    name: "Generation",
+    imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(
+    name: "Verification",
+    imports: [
+      "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
+      "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
+  Row(
+    name: "Benchmarks",
+    imports: [
+      "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors", "Compute",
+      "Runtime",
+    ]),
+  // The command line.
+  Row(
+    name: "Commands",
+    imports: [
+      "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers", "Checkpoints",
+      "Tensors", "Compute", "Runtime",
+    ],
+    packages: [argumentParser, yams]),
+]
+
+let testSupport = "TestSupport"
+
+let swiftTargets: [Target] = rows.map { row in
+  .target(name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages)
+}
+
+let testTargets: [Target] = rows.map(\.name).filter { name in
+  FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests/\(name)Tests")
+}.map { name in
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: [.init(stringLiteral: name), .init(stringLiteral: testSupport)]
+      + (rows.first { $0.name == name }?.imports ?? []).map { .init(stringLiteral: $0) })
+}
+
+let package = Package(
+  name: "vap",
+  products: [.executable(name: "vap", targets: ["vap"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    // Row kernels are compiled for several instruction sets and chosen at run time, so one binary is both portable and
+    // fast; -O3 also in debug builds, whose tests would take hours otherwise.
+    .target(
+      name: "CKernels",
+      cSettings: [.unsafeFlags(["-O3", "-ffp-contract=fast", "-mprefer-vector-width=512", "-Wall", "-Wextra"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(
+      name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
+      providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    .executableTarget(name: "vap", dependencies: ["Commands"]),
+    .target(name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"], path: "Tests/TestSupport"),
+  ] + swiftTargets + [
+    .testTarget(name: "ArchitectureTests")
+  ] + testTargets,
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,75 @@
+// Row kernels: loops over contiguous float32 rows that OpenBLAS does not offer, single-threaded.
+//
+// Each is compiled for several instruction sets (KernelsAVX512.c, KernelsAVX2.c, KernelsGeneric.c include one body,
+// KernelBody.inc); `vap_kernels_for_this_machine` returns the table for the processor it runs on. Rows need no
+// alignment, and a result never depends on the alignment of its row.
+#ifndef VAP_CKERNELS_H
+#define VAP_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+enum vap_activation {
+  VAP_IDENTITY = 0,
+  VAP_GELU_TANH = 1,
+  VAP_GELU_ERF = 2,
+  VAP_SILU = 3,
+  VAP_RELU = 4,
+  VAP_QUICK_GELU = 5,
+};
+
+struct vap_kernels {
+  const char *name;
+
+  // Storage types.
+  void (*widen_bf16)(float *out, const uint16_t *in, ptrdiff_t n);
+  void (*widen_f16)(float *out, const uint16_t *in, ptrdiff_t n);
+  void (*narrow_bf16)(uint16_t *out, const float *in, ptrdiff_t n);
+  void (*narrow_f16)(uint16_t *out, const float *in, ptrdiff_t n);
+
+  // Element-wise.
+  void (*add)(float *out, const float *a, const float *b, ptrdiff_t n);
+  void (*multiply)(float *out, const float *a, const float *b, ptrdiff_t n);
+  // out = p a + q b
+  void (*combine)(float *out, const float *a, float p, const float *b, float q, ptrdiff_t n);
+  // out = a scale + offset
+  void (*affine)(float *out, const float *a, float scale, float offset, ptrdiff_t n);
+  // out = x + gate y
+  void (*add_gated)(float *out, const float *x, const float *y, const float *gate, ptrdiff_t n);
+  // out = activation(in), `activation` one of vap_activation
+  void (*activate)(float *out, const float *in, int activation, ptrdiff_t n);
+  // row = activation(row + bias) for each of `rows` rows that lie `stride` apart
+  void (*bias_activate)(float *rows_start, ptrdiff_t rows, ptrdiff_t stride, const float *_Nullable bias,
+                        int activation, ptrdiff_t n);
+
+  // Normalisation of one row; `weight`, `bias` per element; `scale`, `shift` modulate: y (1 + scale) + shift.
+  void (*layer_norm)(float *out, const float *in, const float *_Nullable weight, const float *_Nullable bias,
+                     const float *_Nullable scale, const float *_Nullable shift, float epsilon, ptrdiff_t n);
+  void (*rms_norm)(float *out, const float *in, const float *_Nullable weight, float epsilon, ptrdiff_t n);
+  // Adds each channel's sum over `rows` rows, and its sum of squares, to the two float64 rows.
+  void (*channel_moments)(double *sum, double *squares, const float *in, ptrdiff_t rows, ptrdiff_t channels);
+  // out = activation(in * a + b), then with c, d: activation((in * a + b) * c + d); all per element
+  void (*channel_affine)(float *out, const float *in, const float *a, const float *b, const float *_Nullable c,
+                         const float *_Nullable d, int activation, ptrdiff_t n);
+
+  // Rotates interleaved pairs: (x0, x1) -> (x0 c - x1 s, x1 c + x0 s); tables hold n values each, pairs repeated.
+  void (*rotate_pairs)(float *out, const float *in, const float *cosines, const float *sines, ptrdiff_t n);
+
+  // Softmax of one row in place, after adding `bias` where given.
+  void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
+  // One step of online softmax on a tile of scores (base-2 logits), in place:
+  // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
+  void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
+                         float *sums, float *output, ptrdiff_t head_size);
+};
+
+const struct vap_kernels *vap_kernels_for_this_machine(void);
+
+// Copies `n` elements of `size` bytes that lie `stride` elements apart into a dense row.
+void vap_copy_strided(void *out, const void *in, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t size);
+
+#pragma clang assume_nonnull end
+
+#endif

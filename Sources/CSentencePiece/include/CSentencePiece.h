@@ -1,0 +1,3 @@
+#ifndef VAP_CSENTENCEPIECE_H
+#define VAP_CSENTENCEPIECE_H
+#endif

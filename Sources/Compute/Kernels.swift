@@ -1,0 +1,7 @@
+import CKernels
+
+// Sound: the table holds pointers to functions without state and a constant string.
+extension vap_kernels: @retroactive @unchecked Sendable {}
+
+/// The row kernels for the processor this process runs on.
+package let kernels: vap_kernels = vap_kernels_for_this_machine().pointee

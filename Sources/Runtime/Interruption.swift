@@ -1,0 +1,29 @@
+import Foundation
+import Synchronization
+
+/// The user's wish to stop, set by SIGINT or SIGTERM and read at safe points.
+///
+/// The first signal asks; a second one ends the process at once.
+package enum Interruption {
+  private static let requested = Atomic<Bool>(false)
+
+  /// Installs the handlers; call once, early in `main`.
+  package static func install() {
+    for number in [SIGINT, SIGTERM] {
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { number in
+        if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + number) }
+      }
+      sigaction(number, &action, nil)
+    }
+    // A reader that goes away shows up as a failed write instead of ending the process.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  package static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+  /// Throws `Interrupted` if a stop was requested.
+  package static func check() throws(Interrupted) {
+    if isRequested { throw Interrupted() }
+  }
+}

@@ -1,0 +1,154 @@
+import CKernels
+import Compute
+
+// Views share storage; only `dense()`, `gathered()` and the joining operations copy.
+extension Tensor {
+  /// The same elements under another shape of equal count; copies only if the view is not dense.
+  package func reshaped(_ shape: Shape) -> Tensor {
+    precondition(shape.count == count, "cannot reshape \(self.shape) to \(shape)")
+    let view = layout.isDense ? self : gathered()
+    return Tensor(storage: view.storage, layout: Layout(shape, offset: view.layout.offset), dtype: dtype)
+  }
+
+  /// Exchanges two axes; negative axes count from the end.
+  package func transposed(_ first: Int, _ second: Int) -> Tensor {
+    Tensor(storage: storage, layout: layout.transposed(first, second), dtype: dtype)
+  }
+
+  /// Reorders the axes: axis i of the result is axis `axes[i]` of this tensor.
+  package func permuted(_ axes: Int...) -> Tensor {
+    Tensor(storage: storage, layout: layout.permuted(axes), dtype: dtype)
+  }
+
+  /// The part of `axis` inside `range`.
+  package func sliced(_ axis: Int, _ range: Range<Int>) -> Tensor {
+    Tensor(storage: storage, layout: layout.sliced(axis: axis, range), dtype: dtype)
+  }
+
+  /// The tensor at one index of the first axis, with that axis removed.
+  package subscript(index: Int) -> Tensor {
+    let slice = layout.sliced(axis: 0, index..<index + 1)
+    return Tensor(
+      storage: storage,
+      layout: Layout(
+        shape: Shape(Array(shape.extents.dropFirst())), strides: Array(slice.strides.dropFirst()),
+        offset: slice.offset),
+      dtype: dtype)
+  }
+
+  /// This tensor as dense float32: itself if it is that already.
+  package func dense() -> Tensor {
+    if dtype == .float32 { return layout.isDense ? self : gathered() }
+    let source = layout.isDense ? self : gathered()
+    return Tensor(shape) { output in source.convert(into: output) }
+  }
+
+  /// A dense copy of a strided view, of the same stored type.
+  package func gathered() -> Tensor {
+    let result = Storage(byteCount: max(count, 1) * dtype.byteCount)
+    let rank = shape.rank
+    guard count > 0 else { return Tensor(storage: result, layout: Layout(shape), dtype: dtype) }
+    // The innermost axis is copied as a row; the outer axes are enumerated by their flat index.
+    let inner = rank > 0 ? shape.extents[rank - 1] : 1
+    let innerStride = rank > 0 ? layout.strides[rank - 1] : 1
+    let outer = count / inner
+    let outerExtents = Array(shape.extents.dropLast())
+    let outerStrides = Array(layout.strides.dropLast())
+    let size = dtype.byteCount
+    nonisolated(unsafe) let source = UnsafeRawPointer(storage.bytes.baseAddress!)
+    nonisolated(unsafe) let target = result.bytes.baseAddress!
+    Workers.forEachBlock(of: max(1, 65_536 / inner), in: outer) { rows in
+      for row in rows {
+        var index = row
+        var offset = layout.offset
+        for axis in outerExtents.indices.reversed() {
+          offset += index % outerExtents[axis] * outerStrides[axis]
+          index /= outerExtents[axis]
+        }
+        vap_copy_strided(target + row * inner * size, source + offset * size, innerStride, inner, size)
+      }
+    }
+    return Tensor(storage: result, layout: Layout(shape), dtype: dtype)
+  }
+
+  private func convert(into output: UnsafeMutablePointer<Float>) {
+    let source = UnsafeRawPointer(storage.bytes.baseAddress!) + layout.offset * dtype.byteCount
+    nonisolated(unsafe) let (from, to) = (source, output)
+    Workers.forEachBlock(of: 65_536, in: count) { range in
+      let start = from + range.lowerBound * dtype.byteCount
+      let target = to + range.lowerBound
+      switch dtype {
+      case .bfloat16: kernels.widen_bf16(target, start.assumingMemoryBound(to: UInt16.self), range.count)
+      case .float16: kernels.widen_f16(target, start.assumingMemoryBound(to: UInt16.self), range.count)
+      case .float32: target.update(from: start.assumingMemoryBound(to: Float.self), count: range.count)
+      case .float64: Self.copy(start, to: target, range.count, as: Double.self) { Float($0) }
+      case .int64: Self.copy(start, to: target, range.count, as: Int64.self) { Float($0) }
+      case .int32: Self.copy(start, to: target, range.count, as: Int32.self) { Float($0) }
+      case .int16: Self.copy(start, to: target, range.count, as: Int16.self) { Float($0) }
+      case .int8: Self.copy(start, to: target, range.count, as: Int8.self) { Float($0) }
+      case .uint8, .bool: Self.copy(start, to: target, range.count, as: UInt8.self) { Float($0) }
+      }
+    }
+  }
+
+  private static func copy<Element>(
+    _ source: UnsafeRawPointer, to target: UnsafeMutablePointer<Float>, _ count: Int, as type: Element.Type,
+    _ value: (Element) -> Float
+  ) {
+    let size = MemoryLayout<Element>.size
+    for index in 0..<count { target[index] = value(source.loadUnaligned(fromByteOffset: index * size, as: type)) }
+  }
+
+  /// Joins tensors along `axis`; all other extents must agree.
+  package static func concatenated(_ parts: [Tensor], axis: Int) -> Tensor {
+    precondition(!parts.isEmpty, "nothing to concatenate")
+    if parts.count == 1 { return parts[0] }
+    let axis = axis < 0 ? axis + parts[0].rank : axis
+    var extents = parts[0].shape.extents
+    extents[axis] = parts.reduce(0) { $0 + $1.shape[axis] }
+    let outer = extents[..<axis].reduce(1, *)
+    let rowLength = extents[axis...].reduce(1, *)
+    return Tensor(Shape(extents)) { output in
+      var column = 0
+      for part in parts {
+        var expected = extents
+        expected[axis] = part.shape[axis]
+        precondition(part.shape.extents == expected, "cannot concatenate \(part.shape) to \(Shape(extents)) on axis \(axis)")
+        let length = expected[axis...].reduce(1, *)
+        part.withFloats { source in
+          for row in 0..<outer {
+            (output + row * rowLength + column).update(from: source + row * length, count: length)
+          }
+        }
+        column += length
+      }
+    }
+  }
+
+  /// `count` copies along a new first axis.
+  package func stacked(_ count: Int) -> Tensor {
+    Tensor.concatenated(
+      Array(repeating: reshaped(Shape([1] + shape.extents)), count: count), axis: 0)
+  }
+
+  /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even).
+  package func stored(as dtype: DType) -> Tensor {
+    if dtype == self.dtype { return self }
+    precondition(dtype.isWeight, "tensors are not stored as \(dtype.rawValue)")
+    let storage = Storage(byteCount: max(count, 1) * dtype.byteCount)
+    if dtype == .float32 { return dense() }
+    nonisolated(unsafe) let output = storage.bytes.baseAddress!.assumingMemoryBound(to: UInt16.self)
+    withFloats { source in
+      nonisolated(unsafe) let source = source
+      Workers.forEachBlock(of: 65_536, in: count) { range in
+        let (target, start) = (output + range.lowerBound, source + range.lowerBound)
+        if dtype == .bfloat16 {
+          kernels.narrow_bf16(target, start, range.count)
+        } else {
+          kernels.narrow_f16(target, start, range.count)
+        }
+      }
+    }
+    return Tensor(storage: storage, layout: Layout(shape), dtype: dtype)
+  }
+}
