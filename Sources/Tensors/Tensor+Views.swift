@@ -152,3 +152,32 @@ extension Tensor {
     return Tensor(storage: storage, layout: Layout(shape), dtype: dtype)
   }
 }
+
+extension Tensor {
+  /// Applies a row-wise map to blocks of rows of the last axis and joins the results.
+  ///
+  /// - Parameter map: takes `[rows, D]` to `[rows, D']`, each row by itself, with the same D' for every block.
+  /// - Returns: `[..., D']`.
+  package func mappingRows(of block: Int, _ map: (Tensor) throws -> Tensor) rethrows -> Tensor {
+    let width = shape[-1]
+    let rows = count / width
+    let flat = reshaped([rows, width])
+    guard rows > block else {
+      let mapped = try map(flat)
+      return mapped.reshaped(Shape(shape.extents.dropLast() + [mapped.shape[1]]))
+    }
+    let tiling = Tiling(count: rows, limit: block, multiple: 1)
+    let first = try map(flat.sliced(0, tiling[0]))
+    let outputWidth = first.shape[1]
+    let storage = Storage(byteCount: rows * outputWidth * 4)
+    let output = storage.bytes.baseAddress!.assumingMemoryBound(to: Float.self)
+    for tile in 0..<tiling.tiles {
+      let range = tiling[tile]
+      try (tile == 0 ? first : map(flat.sliced(0, range))).withFloats {
+        (output + range.lowerBound * outputWidth).update(from: $0, count: range.count * outputWidth)
+      }
+    }
+    return Tensor(
+      storage: storage, layout: Layout(Shape(shape.extents.dropLast() + [outputWidth])), dtype: .float32)
+  }
+}

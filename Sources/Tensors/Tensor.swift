@@ -69,6 +69,21 @@ extension Tensor {
     return try withExtendedLifetime(dense) { try body(base + dense.layout.offset) }
   }
 
+  /// `withFloats` for several tensors at once, some of which may be absent.
+  package static func withPointers<Result>(
+    _ tensors: [Tensor?], _ body: ([UnsafePointer<Float>?]) throws -> Result
+  ) rethrows -> Result {
+    let dense = tensors.map { $0?.dense() }
+    return try withExtendedLifetime(dense) {
+      try body(
+        dense.map { tensor in
+          tensor.map {
+            UnsafeRawPointer($0.storage.bytes.baseAddress!).assumingMemoryBound(to: Float.self) + $0.layout.offset
+          }
+        })
+    }
+  }
+
   /// All elements in row-major order as float32. The one call that waits for contents.
   package func floats() -> [Float] {
     guard count > 0 else { return [] }

@@ -1,0 +1,122 @@
+import Compute
+import Runtime
+import Synchronization
+import Tensors
+
+/// Gives layers their parameters while a model is built, and keeps account of what was asked for.
+///
+/// Building never stops at the first fault: a missing or mis-shaped tensor is noted and stands in as zeros, and
+/// `finish` reports all faults at once, so nothing half-loaded ever runs.
+package final class ParameterLoader: Sendable {
+  private struct State {
+    var parameters: [Parameter] = []
+    var missing: [String] = []
+    var faults: [String] = []
+  }
+
+  private let source: any ParameterSource
+  private let state = Mutex(State())
+
+  package init(_ source: any ParameterSource) { self.source = source }
+
+  /// The scope at the top of the checkpoint's key hierarchy.
+  package var root: ParameterScope { ParameterScope(loader: self, path: "") }
+
+  /// All parameters in the order in which layers asked for them.
+  package var parameters: [Parameter] { state.withLock { $0.parameters } }
+
+  fileprivate func parameter(_ key: String, _ shape: Shape) -> Parameter {
+    var fault: String?
+    var isMissing = false
+    var found: Tensor?
+    do {
+      if let tensor = try source.tensor(key, shape) {
+        if tensor.shape == shape, tensor.dtype.isWeight {
+          found = tensor
+        } else if tensor.dtype.isWeight {
+          fault = "'\(printable(key))' has shape \(tensor.shape), the configuration needs \(shape)"
+        } else {
+          fault = "'\(printable(key))' is stored as \(tensor.dtype.rawValue), not as float32, float16 or bfloat16"
+        }
+      } else {
+        isMissing = true
+      }
+    } catch {
+      fault = (error as? any Failure)?.message ?? "\(error)"
+    }
+    let parameter = Parameter(key: key, tensor: found ?? Self.standIn(shape))
+    state.withLock { state in
+      state.parameters.append(parameter)
+      if isMissing { state.missing.append(key) }
+      if let fault { state.faults.append(fault) }
+    }
+    return parameter
+  }
+
+  /// Zeros that take no memory, whatever the shape.
+  private static func standIn(_ shape: Shape) -> Tensor {
+    let zero = Tensor.zeros([1])
+    return Tensor(
+      storage: zero.storage,
+      layout: Layout(shape: shape, strides: Array(repeating: 0, count: shape.rank), offset: 0), dtype: .float32)
+  }
+
+  /// Throws if any parameter was missing or mis-shaped; returns the source's keys that no layer asked for.
+  ///
+  /// - Parameter ignorable: keys that published checkpoints carry without use, left out of the result.
+  @discardableResult
+  package func finish(ignoring ignorable: (String) -> Bool = { _ in false }) throws(LoadingFailure) -> [String] {
+    let state = self.state.withLock { $0 }
+    let used = Set(state.parameters.map(\.key))
+    let unused = source.keys.filter { !used.contains($0) && !ignorable($0) }
+    guard state.missing.isEmpty, state.faults.isEmpty else {
+      throw LoadingFailure(
+        source: source.description, missing: state.missing, faults: state.faults, unused: unused)
+    }
+    return unused
+  }
+}
+
+/// A place in the key hierarchy: scopes join to dotted paths, and layers take their parameters from one.
+package struct ParameterScope: Sendable {
+  fileprivate let loader: ParameterLoader
+  package let path: String
+
+  /// The scope one component further down.
+  package func callAsFunction(_ component: String) -> ParameterScope {
+    ParameterScope(loader: loader, path: path.isEmpty ? component : "\(path).\(component)")
+  }
+
+  package func callAsFunction(_ index: Int) -> ParameterScope { self("\(index)") }
+
+  /// The parameter `name` of this scope.
+  package func parameter(_ name: String, _ shape: Shape) -> Parameter {
+    loader.parameter(path.isEmpty ? name : "\(path).\(name)", shape)
+  }
+
+  /// Number of parameters handed out so far; a segment uses it to know which are its own.
+  var parameters: [Parameter] { loader.parameters }
+}
+
+/// A checkpoint that does not fit the model's configuration.
+package struct LoadingFailure: Failure, Equatable {
+  package let source: String
+  package let missing: [String]
+  package let faults: [String]
+  package let unused: [String]
+
+  package var category: FailureCategory { .badInput }
+  package var message: String {
+    var clauses: [String] = []
+    if !missing.isEmpty { clauses.append(Self.list(missing.map { printable($0) }, "missing tensors")) }
+    if !faults.isEmpty { clauses.append(Self.list(faults, "wrong tensors")) }
+    if !unused.isEmpty { clauses.append(Self.list(unused.map { printable($0) }, "unexpected tensors")) }
+    return "\(source): the weights do not fit the model: " + clauses.joined(separator: "; ")
+  }
+
+  /// The first ten entries and the count.
+  private static func list(_ entries: [String], _ title: String) -> String {
+    let shown = entries.prefix(10).joined(separator: ", ")
+    return "\(entries.count) \(title): \(shown)" + (entries.count > 10 ? ", …" : "")
+  }
+}

@@ -1,0 +1,128 @@
+import Compute
+
+/// Cosines and sines of rotary position embedding: `[N, K]` each, every frequency repeated for both of its pair.
+package struct RotaryTable: Sendable {
+  package let cosines: Tensor
+  package let sines: Tensor
+
+  package init(cosines: Tensor, sines: Tensor) {
+    precondition(cosines.shape == sines.shape && cosines.rank == 2, "rotary tables \(cosines.shape), \(sines.shape)")
+    self.cosines = cosines.dense()
+    self.sines = sines.dense()
+  }
+
+  package var tokens: Int { cosines.shape[0] }
+}
+
+/// Affine layer normalisation of each head: weight and bias `[K]`.
+package struct HeadNorm: Sendable {
+  package let weight: Tensor
+  package let bias: Tensor
+  package let epsilon: Float
+
+  package init(weight: Tensor, bias: Tensor, epsilon: Float) {
+    self.weight = weight
+    self.bias = bias
+    self.epsilon = epsilon
+  }
+}
+
+/// Keys and values of one stream, `[B, A, N, K]` each.
+package struct KeyValues: Sendable {
+  package let keys: Tensor
+  package let values: Tensor
+
+  package init(keys: Tensor, values: Tensor) {
+    precondition(keys.shape == values.shape && keys.rank == 4, "keys \(keys.shape), values \(values.shape)")
+    self.keys = keys
+    self.values = values
+  }
+}
+
+extension Tensor {
+  /// Splits hidden states into heads, normalises each head, and rotates the tokens from `rotaryStart` on.
+  ///
+  /// - Returns: `[B, A, N, K]` for an input of `[B, N, A K]`.
+  package func splitIntoHeads(
+    _ heads: Int, norm: HeadNorm? = nil, rotary: RotaryTable? = nil, rotaryStart: Int = 0
+  ) -> Tensor {
+    precondition(rank == 3 && shape[2] % heads == 0, "\(shape) does not split into \(heads) heads")
+    let (batch, tokens, headSize) = (shape[0], shape[1], shape[2] / heads)
+    precondition(
+      rotary == nil || rotary!.cosines.shape == [tokens - rotaryStart, headSize],
+      "rotary table for \(rotary?.tokens ?? 0) tokens on \(tokens) - \(rotaryStart)")
+    return Tensor([batch, heads, tokens, headSize]) { output in
+      Tensor.withPointers([self, norm?.weight, norm?.bias, rotary?.cosines, rotary?.sines]) { pointers in
+        nonisolated(unsafe) let (output, pointers) = (output, pointers)
+        Workers.forEachBlock(of: tokenBlock, in: batch * tokens) { rows in
+          for row in rows {
+            let (sample, token) = (row / tokens, row % tokens)
+            for head in 0..<heads {
+              let source = pointers[0]! + (row * heads + head) * headSize
+              let target = output + ((sample * heads + head) * tokens + token) * headSize
+              if let norm {
+                kernels.layer_norm(target, source, pointers[1], pointers[2], nil, nil, norm.epsilon, headSize)
+              } else {
+                target.update(from: source, count: headSize)
+              }
+              if token >= rotaryStart, let cosines = pointers[3], let sines = pointers[4] {
+                let angle = (token - rotaryStart) * headSize
+                kernels.rotate_pairs(target, target, cosines + angle, sines + angle, headSize)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// softmax(scale q k') v over all parts together.
+  ///
+  /// - Parameters:
+  ///   - parts: keys and values of the streams that the queries attend to, in the order of summation; streams are never
+  ///     joined in memory.
+  ///   - scale: factor of the scores; 1 / sqrt(K) by default.
+  ///   - bias: `[A, N, all keys]` added to the scaled scores (relative positions, masks), the same for every sample.
+  /// - Returns: `[B, N, A K]` for queries (this tensor) of `[B, A, N, K]`.
+  package func attending(to parts: [KeyValues], scale: Float? = nil, bias: Tensor? = nil) -> Tensor {
+    precondition(rank == 4, "queries \(shape)")
+    let (batch, heads, tokens, headSize) = (shape[0], shape[1], shape[2], shape[3])
+    precondition(
+      parts.allSatisfy { $0.keys.shape[0] == batch && $0.keys.shape[1] == heads && $0.keys.shape[3] == headSize },
+      "queries \(shape) attend to \(parts.map(\.keys.shape))")
+    precondition(
+      bias == nil || bias!.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }],
+      "attention bias \(bias?.shape ?? []) for queries \(shape)")
+    return Tensor([batch, tokens, heads * headSize]) { output in
+      Tensor.withPointers([self, bias] + parts.flatMap { [$0.keys, $0.values] }) { pointers in
+        AttentionKernel.apply(
+          queries: pointers[0]!, tokens: tokens, batch: batch, heads: heads, headSize: headSize,
+          parts: parts.indices.map { index in
+            AttentionPart(
+              keys: pointers[2 + 2 * index]!, values: pointers[3 + 2 * index]!, tokens: parts[index].keys.shape[2])
+          },
+          scale: scale ?? 1 / Float(headSize).squareRoot(), bias: pointers[1], output: output)
+      }
+    }
+  }
+
+  /// Softmax over the last axis, after adding `bias`, whose rows repeat over the leading axes.
+  ///
+  /// - Parameter bias: `[..., columns]` whose row count divides this tensor's.
+  package func softmax(bias: Tensor? = nil) -> Tensor {
+    let columns = shape[-1]
+    let biasRows = (bias?.count ?? columns) / columns
+    return Tensor(shape) { output in
+      Tensor.withPointers([self, bias]) { pointers in
+        nonisolated(unsafe) let (output, pointers) = (output, pointers)
+        Workers.forEachBlock(of: tokenBlock, in: count / columns) { rows in
+          for row in rows {
+            let target = output + row * columns
+            target.update(from: pointers[0]! + row * columns, count: columns)
+            kernels.softmax(target, pointers[1].map { $0 + row % biasRows * columns }, columns)
+          }
+        }
+      }
+    }
+  }
+}
