@@ -33,6 +33,9 @@ package final class ParameterLoader: Sendable {
       if let tensor = try source.tensor(key, shape) {
         if tensor.shape == shape, tensor.dtype.isWeight {
           found = tensor
+        } else if tensor.shape == shape, tensor.dtype == .float64 {
+          // Position tables are published in float64 at times; they are used as float32.
+          found = tensor.dense()
         } else if tensor.dtype.isWeight {
           fault = "'\(printable(key))' has shape \(tensor.shape), the configuration needs \(shape)"
         } else {
