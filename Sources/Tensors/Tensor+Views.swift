@@ -1,4 +1,3 @@
-import CKernels
 import Compute
 
 // Views share storage; only `dense()`, `gathered()` and the joining operations copy.
@@ -65,7 +64,8 @@ extension Tensor {
           offset += index % outerExtents[axis] * outerStrides[axis]
           index /= outerExtents[axis]
         }
-        vap_copy_strided(target + row * inner * size, source + offset * size, innerStride, inner, size)
+        copyStrided(
+          target + row * inner * size, source + offset * size, stride: innerStride, count: inner, size: size)
       }
     }
     return Tensor(storage: result, layout: Layout(shape), dtype: dtype)
