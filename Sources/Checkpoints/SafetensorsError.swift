@@ -84,7 +84,7 @@ package struct SafetensorsError: Failure, Equatable {
 package enum ForeignFormat: Sendable, CaseIterable {
   case gitLFSPointer, html, zip, pickle, gguf
 
-  init?(_ bytes: UnsafeRawBufferPointer) {
+  package init?(_ bytes: UnsafeRawBufferPointer) {
     let start = String(decoding: bytes.prefix(64), as: UTF8.self)
     let text = start.drop { $0.isWhitespace || $0 == "\u{FEFF}" }.lowercased()
     switch true {
@@ -98,7 +98,7 @@ package enum ForeignFormat: Sendable, CaseIterable {
     }
   }
 
-  var explanation: String {
+  package var explanation: String {
     switch self {
     case .gitLFSPointer: "this is a Git LFS pointer, not the weights; fetch the file itself with 'git lfs pull'"
     case .html: "this is a web page, not weights; the download failed, so download the file again"
