@@ -23,7 +23,7 @@ let rows: [Row] = [
   Row(name: "Layers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Domain parts; they do not know each other.
   Row(name: "Tokenizers", imports: ["CSentencePiece", "Checkpoints", "Runtime"]),
-  Row(name: "Media", imports: ["CFFmpeg", "Runtime", "Compute"]),
+  Row(name: "Media", imports: ["CFFmpeg", "Runtime", "Compute", "Tensors"]),
   Row(name: "Encoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),

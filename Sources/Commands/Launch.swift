@@ -18,7 +18,7 @@ extension VAPCommand {
       Foundation.exit(0)
     } catch let failure as any Failure {
       report("error: \(failure.message)")
-      Foundation.exit(failure.category.rawValue)
+      Foundation.exit(failure.category == .interrupted ? Interruption.exitStatus : failure.category.rawValue)
     } catch {
       let code = exitCode(for: error)
       guard code != .success else {

@@ -125,10 +125,15 @@ extension Tensor {
     }
   }
 
-  /// `count` copies along a new first axis.
-  package func stacked(_ count: Int) -> Tensor {
-    Tensor.concatenated(
-      Array(repeating: reshaped(Shape([1] + shape.extents)), count: count), axis: 0)
+  /// `count` copies of a single sample along the first axis: `[1, ...]` to `[count, ...]`, without copying.
+  package func repeated(_ count: Int) -> Tensor {
+    precondition(shape[0] == 1, "repeating \(shape)")
+    return Tensor(
+      storage: storage,
+      layout: Layout(
+        shape: Shape([count] + shape.extents.dropFirst()), strides: [0] + layout.strides.dropFirst(),
+        offset: layout.offset),
+      dtype: dtype)
   }
 
   /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even).

@@ -27,6 +27,11 @@ package struct Projection<Residual> {
 package struct MixtureStreams: Sendable {
   package var target: Tensor
   package var reference: Tensor?
+
+  package init(target: Tensor, reference: Tensor?) {
+    self.target = target
+    self.reference = reference
+  }
 }
 
 /// A transformer block with an optional Mixture-of-Transformers expert (arXiv 2510.20888, section 3.3).

@@ -3,19 +3,25 @@ import Layers
 import Tensors
 
 /// What a CogVideoX stream is processed under.
-struct CogVideoXConditioning: Sendable {
+package struct CogVideoXConditioning: Sendable {
   /// SiLU of the time embedding, `[B, time size]`.
   let timeEmbedding: Tensor
   /// Rotation of the video tokens, or nil for models without rotary embedding.
   let rotary: RotaryTable?
   /// Tokens before this index are text: modulated apart and not rotated.
   let textCount: Int
+
+  package init(timeEmbedding: Tensor, rotary: RotaryTable?, textCount: Int) {
+    self.timeEmbedding = timeEmbedding
+    self.rotary = rotary
+    self.textCount = textCount
+  }
 }
 
 /// One branch of a CogVideoX block: a stream `[text | video]` with modulated norms.
 ///
 /// Base and expert are two of these, built from the same code with suffix "" and "_mot_ref".
-struct CogVideoXBranch: MixtureBranch {
+package struct CogVideoXBranch: MixtureBranch {
   private let headCount: Int
   private let attentionNorm: ModulatedNorm
   private let feedForwardNorm: ModulatedNorm
@@ -28,7 +34,7 @@ struct CogVideoXBranch: MixtureBranch {
   private let feedForward: FeedForward
 
   /// Keys: `norm1{suffix}`, `attn1{suffix}`, `norm2{suffix}`, `ff{suffix}` of the block's scope.
-  init(_ scope: ParameterScope, suffix: String, _ configuration: CogVideoXConfiguration) {
+  package init(_ scope: ParameterScope, suffix: String, _ configuration: CogVideoXConfiguration) {
     let width = configuration.hiddenSize
     headCount = configuration.headCount
     attentionNorm = ModulatedNorm(scope("norm1\(suffix)"), configuration)
@@ -47,23 +53,23 @@ struct CogVideoXBranch: MixtureBranch {
     feedForward = FeedForward(scope("ff\(suffix)"), width: width, hidden: 4 * width)
   }
 
-  struct Residual {
+  package struct Residual {
     let stream: Tensor
     let gates: [Gate]
   }
 
-  func project(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> Projection<Residual> {
+  package func project(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> Projection<Residual> {
     let (normed, gates) = attentionNorm(stream, conditioning)
     return Projection(
       queries: heads(queries(normed), queryNorm, conditioning), keyValues: keyValues(normed, conditioning),
       residual: Residual(stream: stream, gates: gates))
   }
 
-  func projectKeyValues(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> KeyValues {
+  package func projectKeyValues(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> KeyValues {
     keyValues(attentionNorm(stream, conditioning).normed, conditioning)
   }
 
-  func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: CogVideoXConditioning) -> Tensor {
+  package func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: CogVideoXConditioning) -> Tensor {
     let stream = residual.stream.adding(output(attended), gatedBy: residual.gates)
     let (normed, gates) = feedForwardNorm(stream, conditioning)
     return stream.adding(feedForward(normed), gatedBy: gates)
