@@ -1,0 +1,109 @@
+import Runtime
+
+/// Why a file cannot be read as safetensors.
+package struct SafetensorsError: Failure, Equatable {
+  package enum Problem: Sendable, Equatable {
+    /// The file is something else that often stands in place of weights.
+    case otherFormat(ForeignFormat)
+    case fileTooShort(byteCount: Int)
+    case headerTooLong(UInt64)
+    case headerBeyondFile(headerLength: UInt64, fileSize: Int)
+    /// The header's text leaves its grammar.
+    case syntax(expected: String)
+    case invalidText(String)
+    case duplicateName(String)
+    case duplicateField(tensor: String, field: String)
+    case unknownField(tensor: String, field: String)
+    case missingField(tensor: String, field: String)
+    case unknownElementType(tensor: String, type: String)
+    case tooManyTensors(limit: Int)
+    case tooManyDimensions(tensor: String, limit: Int)
+    case shapeOverflow(tensor: String)
+    case sizeMismatch(tensor: String, shape: String, needed: Int, found: Int)
+    case reversedOffsets(tensor: String)
+    case beyondData(tensor: String, end: Int, dataSize: Int)
+    case overlap(tensor: String, with: String)
+    case hole(before: String, byteCount: Int)
+    case trailingBytes(Int)
+  }
+
+  package let path: String
+  /// Where in the file the problem shows, in bytes from its start.
+  package let offset: Int
+  package let problem: Problem
+
+  package init(path: String, offset: Int, problem: Problem) {
+    self.path = path
+    self.offset = offset
+    self.problem = problem
+  }
+
+  package var category: FailureCategory { .badInput }
+
+  package var message: String {
+    if case .otherFormat(let format) = problem { return "\(path): \(format.explanation)" }
+    return "\(path): not a valid safetensors file: \(explanation) (byte \(offset))"
+  }
+
+  private var explanation: String {
+    switch problem {
+    case .otherFormat(let format): format.explanation
+    case .fileTooShort(let count): "it has \(count) bytes and ends inside the header length; download it again"
+    case .headerTooLong(let length):
+      "the header length is \(length), more than the \(SafetensorsHeader.longest) allowed"
+    case .headerBeyondFile(let length, let size):
+      "the header length is \(length), but the file has only \(size) bytes; download it again"
+    case .syntax(let expected): "the header needs \(expected) here"
+    case .invalidText(let why): "text in the header \(why)"
+    case .duplicateName(let name): "the name '\(printable(name))' occurs twice"
+    case .duplicateField(let tensor, let field): "tensor '\(printable(tensor))' has '\(printable(field))' twice"
+    case .unknownField(let tensor, let field):
+      "tensor '\(printable(tensor))' has the unknown field '\(printable(field))'"
+    case .missingField(let tensor, let field): "tensor '\(printable(tensor))' has no '\(field)'"
+    case .unknownElementType(let tensor, let type):
+      "tensor '\(printable(tensor))' has element type '\(printable(type))', which is not supported; convert it to F32, "
+        + "BF16 or F16"
+    case .tooManyTensors(let limit): "it lists more than \(limit) tensors"
+    case .tooManyDimensions(let tensor, let limit): "tensor '\(printable(tensor))' has more than \(limit) dimensions"
+    case .shapeOverflow(let tensor): "the shape of tensor '\(printable(tensor))' is too large to count"
+    case .sizeMismatch(let tensor, let shape, let needed, let found):
+      "tensor '\(printable(tensor))' of shape \(shape) needs \(needed) bytes, but its data_offsets span \(found)"
+    case .reversedOffsets(let tensor): "data_offsets of tensor '\(printable(tensor))' end before they begin"
+    case .beyondData(let tensor, let end, let size):
+      "data_offsets of tensor '\(printable(tensor))' end at \(end), but there are only \(size) bytes of data; the file "
+        + "may be cut short"
+    case .overlap(let tensor, let other):
+      "tensors '\(printable(other))' and '\(printable(tensor))' overlap"
+    case .hole(let tensor, let count): "\(count) bytes before tensor '\(printable(tensor))' belong to no tensor"
+    case .trailingBytes(let count): "\(count) bytes after the last tensor belong to no tensor"
+    }
+  }
+}
+
+/// Formats that are found under the name of a weight file, recognised by their first bytes.
+package enum ForeignFormat: Sendable, CaseIterable {
+  case gitLFSPointer, html, zip, pickle, gguf
+
+  init?(_ bytes: UnsafeRawBufferPointer) {
+    let start = String(decoding: bytes.prefix(64), as: UTF8.self)
+    let text = start.drop { $0.isWhitespace || $0 == "\u{FEFF}" }.lowercased()
+    switch true {
+    case text.hasPrefix("version https://git-lfs"): self = .gitLFSPointer
+    case text.hasPrefix("<!doctype"), text.hasPrefix("<html"), text.hasPrefix("<?xml"): self = .html
+    case bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]): self = .zip
+    // A pickle starts with the opcode PROTO and a version; the length of a real header has zeros further up.
+    case bytes.starts(with: [0x80]) && bytes.count > 8 && (2...5).contains(bytes[1]) && bytes[7] != 0: self = .pickle
+    case start.hasPrefix("GGUF"): self = .gguf
+    default: return nil
+    }
+  }
+
+  var explanation: String {
+    switch self {
+    case .gitLFSPointer: "this is a Git LFS pointer, not the weights; fetch the file itself with 'git lfs pull'"
+    case .html: "this is a web page, not weights; the download failed, so download the file again"
+    case .zip, .pickle: "this is a PyTorch file, which may run code when loaded; convert it to safetensors"
+    case .gguf: "this is a GGUF file; use the safetensors weights instead"
+    }
+  }
+}
