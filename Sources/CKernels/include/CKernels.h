@@ -20,8 +20,23 @@ enum vap_activation {
   VAP_QUICK_GELU = 5,
 };
 
+// Columns of a panel: the part of a packed weight that is multiplied at a time.
+enum { VAP_PANEL = 64 };
+
+// Where a row of 2 x 2 tiles of a convolution goes: `out` and `base` are its first pixel; pixels beyond `width` and
+// `height` (1 or 2) are cut off. What is written is base + bias + sign value; `base` may be `out`.
+struct vap_winograd_output {
+  float *out;
+  const float *_Nullable base;
+  const float *_Nullable bias;
+  float sign;
+  ptrdiff_t pixel_stride, row_stride, width, height;
+};
+
 struct vap_kernels {
   const char *name;
+  // Floats of a vector; panels are padded to whole vectors.
+  ptrdiff_t lanes;
 
   // Storage types.
   void (*widen_bf16)(float *out, const uint16_t *in, ptrdiff_t n);
@@ -63,6 +78,32 @@ struct vap_kernels {
   // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
   void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
                          float *sums, float *output, ptrdiff_t head_size);
+
+  // Products with packed weights: c = a b, or c += a b, for `rows` rows of `k` values and a panel of k rows and
+  // `columns` <= VAP_PANEL columns. Rows of a and c lie `stride_a` and `stride_c` apart.
+  void (*multiply_panel)(float *c, ptrdiff_t stride_c, const float *a, ptrdiff_t stride_a, const float *b,
+                         ptrdiff_t rows, ptrdiff_t k, ptrdiff_t columns, int adds);
+  // Packs some taps of a weight `[columns, inputs, taps]` as a panel with rows in the order (tap, input).
+  void (*pack_panel)(float *out, const float *weight, ptrdiff_t inputs, ptrdiff_t columns, ptrdiff_t taps,
+                     ptrdiff_t first_tap, ptrdiff_t tap_count);
+
+  // Winograd's minimal filtering F(2, 3) along each axis. Weights `[columns, inputs, 3, 3, 3]` become 64 panels of
+  // `inputs` rows (place in time x 16 + place in the plane), `plane` floats apart; `[columns, inputs, 3, 3]` that are
+  // applied to an image upsampled by 2, nearest, become 9.
+  void (*winograd_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs, ptrdiff_t columns);
+  void (*winograd_upsampled_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs,
+                                     ptrdiff_t columns);
+  // Transforms a row of tiles of x + sign other: tile t covers pixels 2t...2t+3 of four rows (upsampled: t...t+2 of
+  // three rows of x). Out: `[place][tile][channels]`, places `plane` floats apart.
+  void (*winograd_input)(float *out, ptrdiff_t plane, const float *x, const float *other, float sign,
+                         ptrdiff_t row_stride, ptrdiff_t tiles, ptrdiff_t channels);
+  void (*winograd_upsampled_input)(float *out, ptrdiff_t plane, const float *x, ptrdiff_t row_stride,
+                                   ptrdiff_t tiles, ptrdiff_t channels);
+  // Transforms products `[place][tile][channels]` back to pixels.
+  void (*winograd_output)(const struct vap_winograd_output *to, const float *products, ptrdiff_t plane,
+                          ptrdiff_t tile_stride, ptrdiff_t channels);
+  void (*winograd_upsampled_output)(const struct vap_winograd_output *to, const float *products, ptrdiff_t plane,
+                                    ptrdiff_t tile_stride, ptrdiff_t channels);
 };
 
 const struct vap_kernels *vap_kernels_for_this_machine(void);

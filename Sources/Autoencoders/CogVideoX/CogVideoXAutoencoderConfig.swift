@@ -1,0 +1,142 @@
+import Checkpoints
+import Compute
+import Foundation
+
+/// Configuration of the CogVideoX autoencoder: the fields of the published `vae/config.json`. Absent fields have the
+/// published defaults.
+package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
+  package var inputChannels = 3
+  package var outputChannels = 3
+  package var latentChannels = 16
+  /// Channels of the resolutions, highest first; each step down halves height and width.
+  package var blockChannels = [128, 256, 256, 512]
+  package var downBlockTypes: [String]?
+  package var upBlockTypes: [String]?
+  package var layersPerBlock = 3
+  package var activation = "silu"
+  package var normEpsilon = 1e-6
+  package var normGroups = 32
+  /// Frames per latent frame; a power of two.
+  package var temporalCompressionRatio = 4.0
+  /// Frame size in pixels for which the model was trained; tiles are half of it.
+  package var sampleHeight = 480
+  package var sampleWidth = 720
+  /// What latents are multiplied by for the diffusion model.
+  package var scalingFactor = 1.15258426
+  /// Whether latents of a first frame enter the diffusion model unscaled.
+  package var invertsScaleOfLatents = false
+  package var usesQuantConv = false
+  package var usesPostQuantConv = false
+
+  package init() {}
+
+  package enum CodingKeys: String, CodingKey, CaseIterable {
+    case inputChannels = "in_channels"
+    case outputChannels = "out_channels"
+    case latentChannels = "latent_channels"
+    case blockChannels = "block_out_channels"
+    case downBlockTypes = "down_block_types"
+    case upBlockTypes = "up_block_types"
+    case layersPerBlock = "layers_per_block"
+    case activation = "act_fn"
+    case normEpsilon = "norm_eps"
+    case normGroups = "norm_num_groups"
+    case temporalCompressionRatio = "temporal_compression_ratio"
+    case sampleHeight = "sample_height"
+    case sampleWidth = "sample_width"
+    case scalingFactor = "scaling_factor"
+    case invertsScaleOfLatents = "invert_scale_latents"
+    case usesQuantConv = "use_quant_conv"
+    case usesPostQuantConv = "use_post_quant_conv"
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value) throws {
+      value = try fields.decodeIfPresent(Value.self, forKey: key) ?? value
+    }
+    try read(.inputChannels, into: &inputChannels)
+    try read(.outputChannels, into: &outputChannels)
+    try read(.latentChannels, into: &latentChannels)
+    try read(.blockChannels, into: &blockChannels)
+    downBlockTypes = try fields.decodeIfPresent([String].self, forKey: .downBlockTypes)
+    upBlockTypes = try fields.decodeIfPresent([String].self, forKey: .upBlockTypes)
+    try read(.layersPerBlock, into: &layersPerBlock)
+    try read(.activation, into: &activation)
+    try read(.normEpsilon, into: &normEpsilon)
+    try read(.normGroups, into: &normGroups)
+    try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
+    try read(.sampleHeight, into: &sampleHeight)
+    try read(.sampleWidth, into: &sampleWidth)
+    try read(.scalingFactor, into: &scalingFactor)
+    try read(.invertsScaleOfLatents, into: &invertsScaleOfLatents)
+    try read(.usesQuantConv, into: &usesQuantConv)
+    try read(.usesPostQuantConv, into: &usesPostQuantConv)
+  }
+}
+
+extension CogVideoXAutoencoderConfig: ValidatedConfig {
+  package func validate() throws(InvalidField) {
+    func require(_ isValid: Bool, _ key: CodingKeys, _ why: @autoclosure () -> String) throws(InvalidField) {
+      guard isValid else { throw InvalidField(key.rawValue, why()) }
+    }
+    func require(_ value: Int, in range: ClosedRange<Int>, _ key: CodingKeys) throws(InvalidField) {
+      let limits = "\(range.lowerBound) to \(range.upperBound)"
+      try require(range.contains(value), key, "must be \(limits), not \(value)")
+    }
+    try require(inputChannels, in: 1...1024, .inputChannels)
+    try require(outputChannels, in: 1...1024, .outputChannels)
+    try require(latentChannels, in: 1...1024, .latentChannels)
+    try require(
+      (1...8).contains(blockChannels.count), .blockChannels, "must have 1 to 8 entries, not \(blockChannels.count)")
+    try require(normGroups, in: 1...16384, .normGroups)
+    for channels in blockChannels {
+      try require(channels, in: 1...16384, .blockChannels)
+      try require(
+        channels % normGroups == 0, .normGroups,
+        "must divide all of block_out_channels, but \(channels) is no multiple of \(normGroups)")
+    }
+    for (types, key, supported) in [
+      (downBlockTypes, CodingKeys.downBlockTypes, "CogVideoXDownBlock3D"),
+      (upBlockTypes, .upBlockTypes, "CogVideoXUpBlock3D"),
+    ] {
+      guard let types else { continue }
+      try require(
+        types.count == blockChannels.count, key,
+        "must have as many entries as block_out_channels, \(blockChannels.count), not \(types.count)")
+      let other = types.first { $0 != supported }
+      try require(other == nil, key, "must name '\(supported)' only, not '\(other ?? "")'")
+    }
+    try require(layersPerBlock, in: 1...64, .layersPerBlock)
+    try require(
+      activationFunction != nil, .activation, "must be one of \(Self.activations.keys.sorted()), not '\(activation)'")
+    try require(normEpsilon > 0 && normEpsilon < 1, .normEpsilon, "must be between 0 and 1, not \(normEpsilon)")
+    let ratios = (0..<blockChannels.count).map { Double(1 << $0) }
+    try require(
+      ratios.contains(temporalCompressionRatio), .temporalCompressionRatio,
+      "must be one of \(ratios.map { Int($0) }) for \(blockChannels.count) blocks, not \(temporalCompressionRatio)")
+    try require(sampleHeight, in: 2 * spatialRatio...1 << 16, .sampleHeight)
+    try require(sampleWidth, in: 2 * spatialRatio...1 << 16, .sampleWidth)
+    try require(
+      scalingFactor.isFinite && scalingFactor != 0, .scalingFactor, "must be a finite number other than 0")
+  }
+
+  private static let activations: [String: Activation] = [
+    "silu": .silu, "swish": .silu, "gelu": .gelu, "relu": .relu,
+  ]
+  var activationFunction: Activation? { Self.activations[activation] }
+}
+
+extension CogVideoXAutoencoderConfig {
+  /// Pixels per latent pixel along each side.
+  package var spatialRatio: Int { 1 << (blockChannels.count - 1) }
+  /// Frames per latent frame.
+  package var temporalRatio: Int { Int(temporalCompressionRatio) }
+  /// Number of blocks that change the frame rate.
+  var temporalLevels: Int { temporalRatio.trailingZeroBitCount }
+
+  /// The tiles of the published implementation: half of the sample size, overlapping by a sixth and a fifth.
+  package var defaultTiling: SpatialTiling {
+    SpatialTiling(tileHeight: sampleHeight / 2, tileWidth: sampleWidth / 2)
+  }
+}

@@ -1,0 +1,23 @@
+import Foundation
+import Tensors
+
+/// The normal distribution of latents that an encoder gives for a clip; `[B, C, F, h, w]` each.
+package struct LatentPosterior: Sendable {
+  package let mean: Tensor
+  /// Logarithm of the variance, within -30...20.
+  package let logVariance: Tensor
+
+  /// - Parameter moments: `[B, 2 C, F, h, w]`: means, then logarithms of variances.
+  init(moments: Tensor) {
+    let channels = moments.shape[1] / 2
+    mean = moments.sliced(1, 0..<channels).dense()
+    let raw = moments.sliced(1, channels..<2 * channels)
+    // NaN stays NaN.
+    logVariance = Tensor(raw.floats().map { $0 < -30 ? -30 : $0 > 20 ? 20 : $0 }, shape: raw.shape)
+  }
+
+  /// mean + standard deviation x noise, for standard normal `noise` of the mean's shape.
+  package func sample(noise: Tensor) -> Tensor {
+    mean + Tensor(logVariance.floats().map { exp(0.5 * $0) }, shape: mean.shape) * noise
+  }
+}

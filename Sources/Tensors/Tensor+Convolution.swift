@@ -1,0 +1,174 @@
+import Compute
+
+/// What happens to each pixel before a convolution: activation((x scale + offset) factor + addend).
+///
+/// Convolutions apply it while they read, so the normalised clip never exists.
+package struct PixelTransform: Sendable {
+  package let channels: ChannelMap
+  package let modulation: PixelModulation?
+  package let activation: Activation
+
+  package init(_ channels: ChannelMap, modulation: PixelModulation? = nil, activation: Activation) {
+    self.channels = channels
+    self.modulation = modulation
+    self.activation = activation
+  }
+}
+
+/// A factor and an addend per pixel, at a lower resolution and read by nearest pixel.
+package struct PixelModulation: Sendable {
+  /// `[f, h, w, C]`
+  package let factors: Tensor
+  /// `[f, h, w, C]`
+  package let addends: Tensor
+  /// The index on the axis f that belongs to each frame of the clip.
+  package let frames: [Int]
+
+  package init(factors: Tensor, addends: Tensor, frames: [Int]) {
+    precondition(factors.shape == addends.shape && factors.rank == 4, "modulation \(factors.shape), \(addends.shape)")
+    self.factors = factors
+    self.addends = addends
+    self.frames = frames
+  }
+}
+
+// Clips are channels-last here: `[F, H, W, C]`, one sample.
+extension Tensor {
+  /// Causal convolution: frame t reads frames t - 2, t - 1 and t, planes are padded by one zero pixel.
+  ///
+  /// - Parameters:
+  ///   - weight: `[outputs, C, 3, 3, 3]`, taps in the order time, height, width.
+  ///   - bias: `[outputs]`.
+  ///   - transform: applied to the pixels of this clip, not to the padding and not to `previous`.
+  ///   - previous: the two frames before the first, transformed, `[2, H, W, C]`; without them frame 0 stands for both.
+  ///   - residual: `[F, H, W, outputs]`, added to the result.
+  /// - Returns: `[F, H, W, outputs]`.
+  package func convolvedCausally(
+    _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil,
+    adding residual: Tensor? = nil
+  ) -> Tensor {
+    let result = Shape([shape[0], shape[1], shape[2], weight.shape[0]])
+    precondition(
+      rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3, 3],
+      "causal convolution of \(shape) with \(weight.shape)")
+    precondition(residual.map { $0.shape == result } ?? true, "residual of another shape than \(result)")
+    return Tensor(result) { output in
+      withReader(transform, previous) { reader in
+        Tensor.withPointers([residual]) { pointers in
+          weight.withConvolutionWeight(bias) { ConvolutionKernel.causal(reader, $0, residual: pointers[0], output) }
+        }
+      }
+    }
+  }
+
+  /// The last two frames of this clip after `transform`, preceded by `previous` where the clip is shorter: what the
+  /// causal convolution of the frames to come needs as `previous`.
+  ///
+  /// - Returns: `[2, H, W, C]`.
+  package func lastFrames(transform: PixelTransform? = nil, previous: Tensor? = nil) -> Tensor {
+    let (frames, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
+    return Tensor([2, height, width, channels]) { output in
+      withReader(transform, previous) { reader in
+        nonisolated(unsafe) let (reader, output) = (reader, output)
+        Workers.forEach(2 * height) { line in
+          reader.read(
+            frame: frames - 2 + line / height, rows: line % height..<line % height + 1, columns: 0..<width,
+            into: output + line * width * channels)
+        }
+      }
+    }
+  }
+
+  /// This clip after `transform`.
+  package func transformed(_ transform: PixelTransform) -> Tensor {
+    let (height, width, channels) = (shape[1], shape[2], shape[3])
+    return Tensor(shape) { output in
+      withReader(transform, nil) { reader in
+        nonisolated(unsafe) let (reader, output) = (reader, output)
+        Workers.forEach(shape[0] * height) { line in
+          reader.read(
+            frame: line / height, rows: line % height..<line % height + 1, columns: 0..<width,
+            into: output + line * width * channels)
+        }
+      }
+    }
+  }
+
+  /// Upsamples each frame by 2, nearest, then convolves it, padded by one zero pixel.
+  ///
+  /// - Parameters:
+  ///   - weight: `[outputs, C, 3, 3]`. - bias: `[outputs]`.
+  ///   - copies: for each frame, the frames of the result that show it; together all of the result.
+  /// - Returns: `[result frames, 2 H, 2 W, outputs]`.
+  package func convolvedUpsampling(_ weight: Tensor, bias: Tensor, copies: [Range<Int>]) -> Tensor {
+    precondition(
+      rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3] && copies.count == shape[0],
+      "upsampling convolution of \(shape) with \(weight.shape)")
+    let frames = copies.reduce(0) { $0 + $1.count }
+    return Tensor([frames, 2 * shape[1], 2 * shape[2], weight.shape[0]]) { output in
+      withReader(nil, nil) { reader in
+        weight.withConvolutionWeight(bias) { ConvolutionKernel.upsampling(reader, $0, copies: copies, output) }
+      }
+    }
+  }
+
+  /// Averages frames, then convolves each plane with stride 2, padded by one zero pixel at the right and the bottom.
+  ///
+  /// - Parameters:
+  ///   - weight: `[outputs, C, 3, 3]`. - bias: `[outputs]`.
+  ///   - pools: for each frame of the result, the frames it is the mean of.
+  /// - Returns: `[pools, H / 2, W / 2, outputs]`, extents rounded down.
+  package func convolvedDownsampling(_ weight: Tensor, bias: Tensor, pools: [Range<Int>]) -> Tensor {
+    precondition(
+      rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)")
+    return Tensor([pools.count, shape[1] / 2, shape[2] / 2, weight.shape[0]]) { output in
+      withReader(nil, nil) { reader in
+        weight.withConvolutionWeight(bias) { ConvolutionKernel.downsampling(reader, $0, pools: pools, output) }
+      }
+    }
+  }
+
+  private func withReader(_ transform: PixelTransform?, _ previous: Tensor?, _ body: (PixelReader) -> Void) {
+    let (frames, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
+    precondition(
+      previous.map { $0.shape == [2, height, width, channels] } ?? true,
+      "previous frames \(String(describing: previous?.shape)) of a clip \(shape)")
+    let modulation = transform?.modulation
+    precondition(
+      modulation.map { $0.frames.count == frames && $0.factors.shape[3] == channels } ?? true,
+      "modulation \(String(describing: modulation?.factors.shape)) of a clip \(shape)")
+    Tensor.withPointers(
+      [self, previous, transform?.channels.scale, transform?.channels.offset, modulation?.factors, modulation?.addends]
+    ) { pointers in
+      let map = transform.map { transform in
+        // Present, because the transform is.
+        PixelMap(
+          scale: pointers[2]!, offset: pointers[3]!,
+          modulation: transform.modulation.map { modulation in
+            PixelMap.Modulation(
+              factors: pointers[4]!, addends: pointers[5]!, height: modulation.factors.shape[1],
+              width: modulation.factors.shape[2], frames: modulation.frames)
+          }, activation: transform.activation)
+      }
+      body(
+        PixelReader(
+          frames: pointers[0]!, frameCount: frames, height: height, width: width, channels: channels,
+          previous: pointers[1], map: map))
+    }
+  }
+
+  private func withConvolutionWeight(_ bias: Tensor, _ body: (ConvolutionWeight) -> Void) {
+    let (outputs, taps) = (shape[0], shape.extents.dropFirst(2).reduce(1, *))
+    precondition(bias.count == outputs, "bias \(bias.shape) of a convolution \(shape)")
+    let view = layout.isDense ? self : gathered()
+    let start = UnsafeRawPointer(view.storage.bytes.baseAddress!) + view.layout.offset * dtype.byteCount
+    withExtendedLifetime(view) {
+      bias.withFloats { bias in
+        body(
+          ConvolutionWeight(
+            matrix: StoredMatrix(start: start, dtype: dtype, rows: outputs, columns: count / outputs), taps: taps,
+            bias: bias))
+      }
+    }
+  }
+}
