@@ -72,7 +72,8 @@ extension DiffusionConfiguration {
   }
 
   package func validate() throws(InvalidField) {
-    try InvalidField.checkTrainingTimesteps(trainingTimesteps, atLeast: 2)
+    // The limit is for hostile files: a table of this length will be made.
+    try InvalidField.check(CodingKeys.trainingTimesteps.rawValue, trainingTimesteps, in: 2...100_000)
     if let trainedBetas {
       guard trainedBetas.count == trainingTimesteps else {
         throw InvalidField(

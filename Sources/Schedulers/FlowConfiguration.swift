@@ -44,7 +44,7 @@ extension FlowConfiguration {
   }
 
   package func validate() throws(InvalidField) {
-    try InvalidField.checkTrainingTimesteps(trainingTimesteps, atLeast: 1)
+    try InvalidField.check(CodingKeys.trainingTimesteps.rawValue, trainingTimesteps, in: 1...100_000)
     guard (1e-3...1e3).contains(shift) else { throw InvalidField("shift", "must be from 0.001 to 1000, not \(shift)") }
   }
 }

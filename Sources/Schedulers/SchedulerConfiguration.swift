@@ -42,31 +42,3 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     }
   }
 }
-
-extension KeyedDecodingContainer {
-  /// One of the names of `Choice`; throws `InvalidField` with the list of names for any other.
-  func choice<Choice: RawRepresentable<String> & CaseIterable>(_ type: Choice.Type, forKey key: Key) throws -> Choice {
-    let name = try decode(String.self, forKey: key)
-    guard let choice = Choice(rawValue: name) else {
-      let names = Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      throw InvalidField(key.stringValue, "must be one of \(names), not '\(name)'")
-    }
-    return choice
-  }
-
-  /// As `choice`, or `standard` where the key is absent or null.
-  func choice<Choice: RawRepresentable<String> & CaseIterable>(forKey key: Key, else standard: Choice) throws -> Choice
-  {
-    guard contains(key), try !decodeNil(forKey: key) else { return standard }
-    return try choice(Choice.self, forKey: key)
-  }
-}
-
-extension InvalidField {
-  /// Throws unless a scheduler's number of training timesteps is usable; a table of that length will be made.
-  static func checkTrainingTimesteps(_ count: Int, atLeast minimum: Int) throws(InvalidField) {
-    guard (minimum...100_000).contains(count) else {
-      throw InvalidField("num_train_timesteps", "must be from \(minimum) to 100000, not \(count)")
-    }
-  }
-}
