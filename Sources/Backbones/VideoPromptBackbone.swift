@@ -84,13 +84,13 @@ package protocol VideoPromptBackbone: Sendable {
   /// Encodes captions, image and references into what the denoiser takes.
   func encode(
     _ prompt: VideoPrompt, _ geometry: ClipGeometry, noise: some NoiseSource, _ options: BackboneOptions,
-    observer: RunObserver
+    observer: @escaping RunObserver
   ) throws -> Conditions
   /// Loads the transformer.
-  func loadDenoiser(observer: RunObserver) throws -> Denoiser
+  func loadDenoiser(observer: @escaping RunObserver) throws -> Denoiser
   /// Decodes latents batch by batch of frames, each `[1, 3, f, H, W]`, nominally in -1...1.
   func decode(
-    _ latents: Tensor, _ options: BackboneOptions, observer: RunObserver, frames: (Tensor) throws -> Void
+    _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void
   ) throws
 }
 

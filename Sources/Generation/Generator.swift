@@ -20,7 +20,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   private let options: BackboneOptions
 
   /// Checks the request against the model before any work.
-  package init(_ backbone: Backbone, _ request: GenerationRequest, observer: RunObserver) throws {
+  package init(_ backbone: Backbone, _ request: GenerationRequest, observer: @escaping RunObserver) throws {
     self.backbone = backbone
     self.request = request
     let natural = backbone.naturalGeometry
@@ -53,7 +53,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   ///
   /// All references give the frames at the indices chosen for the first, as published; one that is too short for them
   /// gets indices of its own.
-  package func readInputs(observer: RunObserver) throws -> Inputs {
+  package func readInputs(observer: @escaping RunObserver) throws -> Inputs {
     observer(.stage("read image and references", units: 1 + request.references.count))
     let image = try request.image.map { try VideoReader.readImage(path: $0).resized(to: size) }
     observer(.progress(1))
@@ -81,7 +81,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   }
 
   /// Denoises; with latents given in the request, from them, or not at all if they are denoised already.
-  package func denoise(_ inputs: Inputs, observer: RunObserver) throws -> Tensor {
+  package func denoise(_ inputs: Inputs, observer: @escaping RunObserver) throws -> Tensor {
     let noise = SeededNoise(seed: request.seed)
     let shape = backbone.latentShape(geometry)
     var start: Tensor?
@@ -112,7 +112,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   /// which repeat, are left out.
   ///
   /// - Parameter savedLatents: where the latents are kept, for the message of a failure.
-  package func decode(_ latents: Tensor, savedLatents: String, observer: RunObserver) throws -> VideoClip {
+  package func decode(_ latents: Tensor, savedLatents: String, observer: @escaping RunObserver) throws -> VideoClip {
     var pixels: [UInt8] = []
     try backbone.decode(latents, options, observer: observer) { batch in
       guard batch.nonFiniteCount == 0 else { throw GenerationFailure.notFiniteFrames(latents: savedLatents) }

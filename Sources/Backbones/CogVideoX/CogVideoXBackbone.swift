@@ -17,13 +17,13 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   package let directory: String
   package let scheduler: SchedulerConfiguration
   package let transformer: CogVideoXConfiguration
-  package let autoencoder: CogVideoXAutoencoderConfiguration
+  package let autoencoder: CogVideoXAutoencoderConfig
   package let textEncoder: T5EncoderConfiguration
   package let positionDesign: PositionDesign
 
   /// Pixels to a latent in each spatial direction.
-  private var spatialRatio: Int { autoencoder.spatialCompressionRatio }
-  private var temporalRatio: Int { autoencoder.temporalCompressionRatio }
+  private var spatialRatio: Int { autoencoder.spatialRatio }
+  private var temporalRatio: Int { autoencoder.temporalRatio }
 
   /// Reads the configurations of all components; weights are opened stage by stage.
   package init(directory: String, positionDesign: PositionDesign = .temporalBias) throws {
@@ -32,7 +32,7 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     scheduler = try ConfigFile.decode(
       SchedulerConfiguration.self, at: "\(directory)/scheduler/scheduler_config.json")
     transformer = try ConfigFile.decode(CogVideoXConfiguration.self, at: "\(directory)/transformer/config.json")
-    autoencoder = try ConfigFile.decode(CogVideoXAutoencoderConfiguration.self, at: "\(directory)/vae/config.json")
+    autoencoder = try ConfigFile.decode(CogVideoXAutoencoderConfig.self, at: "\(directory)/vae/config.json")
     textEncoder = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/text_encoder/config.json")
     try checkComponentsAgree()
   }
@@ -87,7 +87,7 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     ]
   }
 
-  package func loadDenoiser(observer: RunObserver) throws -> CogVideoXDenoiser {
+  package func loadDenoiser(observer: @escaping RunObserver) throws -> CogVideoXDenoiser {
     observer(.stage("load transformer", units: 0))
     let path = "\(directory)/transformer"
     let model = try load(path, observer: observer) { CogVideoXTransformer($0, transformer) }
@@ -95,26 +95,28 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   }
 
   package func decode(
-    _ latents: Tensor, _ options: BackboneOptions, observer: RunObserver, frames: (Tensor) throws -> Void
+    _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void
   ) throws {
     let autoencoder = try loadAutoencoder(observer: observer)
     let scaled = latents.permuted(0, 2, 1, 3, 4).scaled(by: 1 / Float(self.autoencoder.scalingFactor))
-    observer(.stage("decode video", units: latents.shape[1]))
-    var done = 0
-    try autoencoder.decode(scaled, tiling: tiling(options), context: options.context) { batch in
-      try frames(batch)
-      done += (batch.shape[2] + temporalRatio - 1) / temporalRatio
-      observer(.progress(done))
-    }
+    var isAnnounced = false
+    try autoencoder.decode(
+      scaled, tiling: tiling(options), context: options.context,
+      onProgress: { done, total in
+        if !isAnnounced { observer(.stage("decode video", units: total)) }
+        isAnnounced = true
+        observer(.progress(done))
+      },
+      onFrames: { try frames($0.pixels.reshaped(Shape([1] + $0.pixels.shape.extents))) })
   }
 
   // MARK: Components
 
-  func loadAutoencoder(observer: RunObserver) throws -> CogVideoXAutoencoder {
+  func loadAutoencoder(observer: @escaping RunObserver) throws -> CogVideoXAutoencoder {
     try load("\(directory)/vae", observer: observer) { CogVideoXAutoencoder($0, autoencoder) }
   }
 
-  func loadTextEncoder(observer: RunObserver) throws -> T5Encoder {
+  func loadTextEncoder(observer: @escaping RunObserver) throws -> T5Encoder {
     try load("\(directory)/text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) {
       T5Encoder($0, textEncoder)
     }
@@ -122,12 +124,12 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   func loadTokenizer() throws -> T5Tokenizer { try T5Tokenizer(directory: "\(directory)/tokenizer") }
 
-  func tiling(_ options: BackboneOptions) -> AutoencoderTiling? {
+  func tiling(_ options: BackboneOptions) -> SpatialTiling? {
     options.usesTiles ? autoencoder.defaultTiling : nil
   }
 
   private func load<Model>(
-    _ path: String, observer: RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
+    _ path: String, observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
     _ build: (ParameterScope) -> Model
   ) throws -> Model {
     let loader = ParameterLoader(try WeightStore(directory: path))

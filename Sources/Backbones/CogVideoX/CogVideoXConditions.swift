@@ -25,7 +25,7 @@ package struct CogVideoXConditions: Sendable {
 extension CogVideoXBackbone {
   package func encode(
     _ prompt: VideoPrompt, _ geometry: ClipGeometry, noise: some NoiseSource, _ options: BackboneOptions,
-    observer: RunObserver
+    observer: @escaping RunObserver
   ) throws -> CogVideoXConditions {
     let texts = try encodeTexts(prompt, options, observer: observer)
     BufferPool.shared.trim()
@@ -38,7 +38,7 @@ extension CogVideoXBackbone {
 
   /// Each caption is encoded by itself and padded to the full length; padding is not masked, as published.
   private func encodeTexts(
-    _ prompt: VideoPrompt, _ options: BackboneOptions, observer: RunObserver
+    _ prompt: VideoPrompt, _ options: BackboneOptions, observer: @escaping RunObserver
   ) throws -> (target: Tensor, references: Tensor) {
     let captions = [prompt.caption] + prompt.references.map(\.caption)
     observer(.stage("encode text", units: captions.count + (options.isGuided ? 1 : 0)))
@@ -71,7 +71,7 @@ extension CogVideoXBackbone {
 
   private func encodePixels(
     _ prompt: VideoPrompt, _ geometry: ClipGeometry, _ noise: some NoiseSource, _ options: BackboneOptions,
-    observer: RunObserver
+    observer: @escaping RunObserver
   ) throws -> (image: Tensor, references: Tensor?) {
     observer(.stage("encode image and references", units: 1 + 2 * prompt.references.count))
     let encoder = try loadAutoencoder(observer: observer)

@@ -42,7 +42,7 @@ extension CogVideoXBackbone {
       tiled
       ? (min(geometry.height, autoencoder.sampleHeight / 2), min(geometry.width, autoencoder.sampleWidth / 2))
       : (geometry.height, geometry.width)
-    let channels = autoencoder.blockOutChannels.prefix(2).max() ?? 1
+    let channels = autoencoder.blockChannels.prefix(2).max() ?? 1
     return 4 * frames * height * width * channels * 5 / 2
   }
 
