@@ -1,5 +1,6 @@
 import Compute
 import Runtime
+import Schedulers
 import Tensors
 
 /// A generation that cannot go on.

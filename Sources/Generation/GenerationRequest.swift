@@ -50,8 +50,3 @@ package struct GenerationRequest: Sendable {
     + "poorly drawn faces, deformed, disfigured, misshapen limbs, fused fingers, still picture, messy background, three "
     + "legs, many people in the background, walking backwards"
 }
-
-/// Sampling methods by the names of the command line.
-package enum SamplingMethod: String, Sendable, CaseIterable {
-  case ddim, dpm, euler
-}

@@ -28,7 +28,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
       height: request.height ?? natural.height, width: request.width ?? natural.width,
       frames: request.frames ?? natural.frames)
     try backbone.check(geometry, referenceCount: request.references.count)
-    scheduler = try backbone.scheduler.using(request.scheduler, path: request.model).scheduler(steps: request.steps)
+    scheduler = try Self.sampling(backbone.scheduler, request).scheduler(steps: request.steps)
     let isGuided = request.guidance != .constant(1)
     let plan = try MemoryPlan(
       stages: backbone.memoryNeeds(geometry, referenceCount: request.references.count, isGuided: isGuided),
@@ -38,6 +38,16 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     if plan.usesTiles {
       observer(.warning("the autoencoder works in tiles to stay within \(gibibytes(plan.budget)) of memory"))
     }
+  }
+
+  private static func sampling(
+    _ configuration: SchedulerConfiguration, _ request: GenerationRequest
+  ) throws(GenerationFailure) -> SchedulerConfiguration {
+    guard let method = request.scheduler else { return configuration }
+    guard let changed = configuration.using(method) else {
+      throw .schedulerDoesNotFit(method, path: "\(request.model)/scheduler/scheduler_config.json")
+    }
+    return changed
   }
 
   package var size: FrameSize { FrameSize(width: geometry.width, height: geometry.height) }
@@ -121,19 +131,5 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     let extra = pixels.count / size.byteCount - geometry.frames
     return VideoClip(
       size: size, frameRate: request.frameRate, pixels: Array(pixels.dropFirst(max(0, extra) * size.byteCount)))
-  }
-}
-
-extension SchedulerConfiguration {
-  /// The configuration under another method of the same family.
-  fileprivate func using(_ method: SamplingMethod?, path: String) throws(GenerationFailure) -> SchedulerConfiguration {
-    switch (self, method) {
-    case (_, nil): self
-    case (.ddim(let settings), .ddim), (.dpm(let settings), .ddim): .ddim(settings)
-    case (.ddim(let settings), .dpm), (.dpm(let settings), .dpm): .dpm(settings)
-    case (.flowMatchEuler, .euler): self
-    case (_, let method?):
-      throw .schedulerDoesNotFit(method, path: "\(path)/scheduler/scheduler_config.json")
-    }
   }
 }

@@ -54,6 +54,12 @@ package struct NoiseSchedule: Sendable, Equatable {
   }
 }
 
+extension NoiseSchedule {
+  /// The timestep that published training tells the model for a sampled one: trunc(float32(t / 1000) * 1000), which is
+  /// one lower for five of the thousand.
+  package static func trainingTimestep(_ timestep: Int) -> Int { Int(Float(timestep) / 1000 * 1000) }
+}
+
 // MARK: - Tensors
 
 extension NoiseSchedule {

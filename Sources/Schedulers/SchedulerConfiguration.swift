@@ -42,3 +42,20 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     }
   }
 }
+
+/// Sampling methods by the names that users choose them by.
+package enum SamplingMethod: String, Sendable, CaseIterable {
+  case ddim, dpm, euler
+}
+
+extension SchedulerConfiguration {
+  /// The same noise schedule under another method, or nil if the method does not go with it.
+  package func using(_ method: SamplingMethod) -> SchedulerConfiguration? {
+    switch (self, method) {
+    case (.ddim(let settings), .ddim), (.dpm(let settings), .ddim): .ddim(settings)
+    case (.ddim(let settings), .dpm), (.dpm(let settings), .dpm): .dpm(settings)
+    case (.flowMatchEuler, .euler): self
+    case (.ddim, .euler), (.dpm, .euler), (.flowMatchEuler, .ddim), (.flowMatchEuler, .dpm): nil
+    }
+  }
+}

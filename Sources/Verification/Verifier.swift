@@ -41,6 +41,16 @@ package struct Verifier: Sendable {
   /// Returns false for cases that this build does not run.
   private func run(_ golden: GoldenCase, into comparison: inout Comparison) throws -> Bool {
     switch golden.name {
+    case "tokenizer": try TextCases(goldens: goldens).runTokenizer(golden, into: &comparison)
+    case "text_encoder": try TextCases(goldens: goldens).runEncoder(golden, into: &comparison)
+    case "vae": try AutoencoderCases(goldens: goldens).run(golden, into: &comparison)
+    case "vae_tiled": try AutoencoderCases(goldens: goldens).runTiled(golden, into: &comparison)
+    case "preprocess": try PreprocessCases().run(golden, into: &comparison)
+    case "scheduler_ddim": try SchedulerCases(goldens: goldens).run(golden, .ddim, into: &comparison)
+    case "scheduler_dpm": try SchedulerCases(goldens: goldens).run(golden, .dpm, into: &comparison)
+    case "pipeline_inputs": try PipelineCases(goldens: goldens).runInputs(golden, into: &comparison)
+    case let name where name.hasPrefix("pipeline_"):
+      try PipelineCases(goldens: goldens).run(golden, into: &comparison)
     case "rope": try RotaryCases(goldens: goldens).run(golden, into: &comparison)
     case "sincos_pos_embedding":
       try TransformerCases(goldens: goldens).runSinusoidalPositions(golden, into: &comparison)

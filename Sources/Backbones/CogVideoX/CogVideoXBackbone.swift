@@ -17,7 +17,7 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   package let directory: String
   package let scheduler: SchedulerConfiguration
   package let transformer: CogVideoXConfiguration
-  package let autoencoder: CogVideoXAutoencoderConfig
+  package var autoencoder: CogVideoXAutoencoderConfig
   package let textEncoder: T5EncoderConfiguration
   package let positionDesign: PositionDesign
 
