@@ -99,10 +99,10 @@ extension Tensor {
     for index in 0..<count { target[index] = value(source.loadUnaligned(fromByteOffset: index * size, as: type)) }
   }
 
-  /// Joins tensors along `axis`; all other extents must agree.
+  /// Joins tensors along `axis`, as float32; all other extents must agree.
   package static func concatenated(_ parts: [Tensor], axis: Int) -> Tensor {
     precondition(!parts.isEmpty, "nothing to concatenate")
-    if parts.count == 1 { return parts[0] }
+    if parts.count == 1 { return parts[0].dense() }
     let axis = axis < 0 ? axis + parts[0].rank : axis
     var extents = parts[0].shape.extents
     extents[axis] = parts.reduce(0) { $0 + $1.shape[axis] }
