@@ -8,11 +8,7 @@ package struct SafetensorsError: Failure, Equatable {
     case fileTooShort(byteCount: Int)
     case headerTooLong(UInt64)
     case headerBeyondFile(headerLength: UInt64, fileSize: Int)
-    /// The header's text leaves its grammar.
-    case syntax(expected: String)
-    case invalidText(String)
-    case duplicateName(String)
-    case duplicateField(tensor: String, field: String)
+    case header(JSONError.Problem)
     case unknownField(tensor: String, field: String)
     case missingField(tensor: String, field: String)
     case unknownElementType(tensor: String, type: String)
@@ -53,10 +49,7 @@ package struct SafetensorsError: Failure, Equatable {
       "the header length is \(length), more than the \(SafetensorsHeader.longest) allowed"
     case .headerBeyondFile(let length, let size):
       "the header length is \(length), but the file has only \(size) bytes; download it again"
-    case .syntax(let expected): "the header needs \(expected) here"
-    case .invalidText(let why): "text in the header \(why)"
-    case .duplicateName(let name): "the name '\(printable(name))' occurs twice"
-    case .duplicateField(let tensor, let field): "tensor '\(printable(tensor))' has '\(printable(field))' twice"
+    case .header(let problem): "the header \(problem.explanation)"
     case .unknownField(let tensor, let field):
       "tensor '\(printable(tensor))' has the unknown field '\(printable(field))'"
     case .missingField(let tensor, let field): "tensor '\(printable(tensor))' has no '\(field)'"

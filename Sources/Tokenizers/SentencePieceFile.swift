@@ -16,14 +16,18 @@ struct SentencePieceFile {
   /// Throws unless the file is a well-formed message with pieces whose normalisation tables are closed.
   func check() throws(TokenizerError) {
     var pieceCount = 0
+    var hasNormalizer = false
     try forEachField(in: bytes.indices) { (field, content) throws(TokenizerError) in
       if field == Field.piece { pieceCount += 1 }
+      if field == Field.normalizer { hasNormalizer = true }
       guard field == Field.normalizer || field == Field.denormalizer, let content else { return }
       try forEachField(in: content) { (field, content) throws(TokenizerError) in
         if field == Field.precompiledTable, let content, !content.isEmpty { try checkTable(content) }
       }
     }
     guard pieceCount > 0 else { throw failure(0, "it has no pieces") }
+    // It follows the pieces: a file that was cut between two of them shows by its absence.
+    guard hasNormalizer else { throw failure(bytes.count, "its normaliser is missing") }
   }
 
   private enum Field {
