@@ -75,6 +75,10 @@ bool vap_sentencepiece_is_byte(const vap_sentencepiece *model, int32_t id) {
   return id >= 0 && id < model->processor.GetPieceSize() && model->processor.IsByte(id);
 }
 
+bool vap_sentencepiece_is_control(const vap_sentencepiece *model, int32_t id) {
+  return id >= 0 && id < model->processor.GetPieceSize() && model->processor.IsControl(id);
+}
+
 bool vap_sentencepiece_encode(
     const vap_sentencepiece *model, const char *text, size_t count, vap_sentencepiece_visitor visit, void *context,
     char **error) {

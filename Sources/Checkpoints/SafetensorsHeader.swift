@@ -155,13 +155,14 @@ extension SafetensorsHeader {
   private func place(
     _ name: String, _ dtype: DType, _ shape: [Int], _ begin: Int, _ end: Int
   ) throws(SafetensorsError.Problem) -> Range<Int> {
-    var needed = dtype.byteCount
+    var size = dtype.byteCount
     for extent in shape {
-      let (product, overflows) = needed.multipliedReportingOverflow(by: extent)
-      // A later zero would hide the overflow from the total, yet not from code that multiplies in another order.
+      // Strides are products without the zeros, so these must not overflow either.
+      let (product, overflows) = size.multipliedReportingOverflow(by: max(extent, 1))
       guard !overflows else { throw .shapeOverflow(tensor: name) }
-      needed = product
+      size = product
     }
+    let needed = shape.contains(0) ? 0 : size
     guard begin <= end else { throw .reversedOffsets(tensor: name) }
     guard end <= fileSize - dataStart else {
       throw .beyondData(tensor: name, end: end, dataSize: fileSize - dataStart)

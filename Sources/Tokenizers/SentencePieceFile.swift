@@ -1,40 +1,48 @@
 import Runtime
 
-/// The bytes of a serialised SentencePiece model, before the library sees them.
-///
-/// The library trusts the compiled normalisation table of a model: it follows the table's links without looking at its
-/// size. So a table is accepted only if no input can lead out of it.
+/// The bytes of a serialised SentencePiece model, checked before the library sees them.
 struct SentencePieceFile {
+  /// The normalisation of text, if the model has one.
+  private(set) var characterMap: CharacterMap?
   private let bytes: UnsafeRawBufferPointer
   private let path: String
 
-  init(_ bytes: UnsafeRawBufferPointer, path: String) {
+  /// Throws unless the file is a well-formed message with pieces and sound normalisation tables.
+  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(TokenizerError) {
     self.bytes = bytes
     self.path = path
-  }
-
-  /// Throws unless the file is a well-formed message with pieces whose normalisation tables are closed.
-  func check() throws(TokenizerError) {
     var pieceCount = 0
     var hasNormalizer = false
+    var characterMap: CharacterMap?
     try forEachField(in: bytes.indices) { (field, content) throws(TokenizerError) in
       if field == Field.piece { pieceCount += 1 }
-      if field == Field.normalizer { hasNormalizer = true }
       guard field == Field.normalizer || field == Field.denormalizer, let content else { return }
-      try forEachField(in: content) { (field, content) throws(TokenizerError) in
-        if field == Field.precompiledTable, let content, !content.isEmpty { try checkTable(content) }
+      if field == Field.normalizer { hasNormalizer = true }
+      try forEachField(in: content) { (inner, table) throws(TokenizerError) in
+        guard inner == Field.table, let table, !table.isEmpty else { return }
+        let map = try parseTable(table)
+        if field == Field.normalizer { characterMap = map }
       }
     }
     guard pieceCount > 0 else { throw failure(0, "it has no pieces") }
     // It follows the pieces: a file that was cut between two of them shows by its absence.
     guard hasNormalizer else { throw failure(bytes.count, "its normaliser is missing") }
+    self.characterMap = characterMap
+  }
+
+  private func parseTable(_ table: Range<Int>) throws(TokenizerError) -> CharacterMap {
+    do throws(CharacterMap.Flaw) {
+      return try CharacterMap(bytes[table])
+    } catch {
+      throw failure(table.lowerBound + error.offset, error.why)
+    }
   }
 
   private enum Field {
     static let piece: UInt64 = 1
     static let normalizer: UInt64 = 3
     static let denormalizer: UInt64 = 5
-    static let precompiledTable: UInt64 = 2
+    static let table: UInt64 = 2
   }
 
   private func failure(_ offset: Int, _ why: String) -> TokenizerError {
@@ -82,46 +90,5 @@ extension SentencePieceFile {
       if byte < 0x80 { return value }
     }
     throw failure(position, "a number is too long")
-  }
-}
-
-// MARK: - Normalisation table
-
-extension SentencePieceFile {
-  /// Checks a table: the size of a trie, the trie (a double array of 32-bit units), and replacement texts.
-  ///
-  /// A unit at index i with link o continues with a byte b at `i ^ o ^ b`; a unit with a value has it at `i ^ o`, and
-  /// the value is where a text, which ends with a zero byte, starts.
-  private func checkTable(_ table: Range<Int>) throws(TokenizerError) {
-    guard table.count > 4 else { throw failure(table.lowerBound, "the normalisation table is cut short") }
-    let trieSize = Int(word(at: table.lowerBound))
-    let trie = table.lowerBound + 4
-    guard trieSize % 4 == 0, trieSize > 0, trieSize < table.upperBound - trie else {
-      throw failure(table.lowerBound, "the normalisation table gives a wrong size for its trie")
-    }
-    let unitCount = trieSize / 4
-    let textSize = table.upperBound - trie - trieSize
-    guard bytes[table.upperBound - 1] == 0 else {
-      throw failure(table.upperBound - 1, "the normalisation table's last text has no end")
-    }
-    for index in 0..<unitCount {
-      let unit = word(at: trie + 4 * index)
-      // The highest bit marks a value; no byte of text matches it, but the root is entered unseen.
-      guard unit >> 31 == 0 || index == 0 else { continue }
-      // Long links are stored shifted by eight bits.
-      let next = index ^ Int((unit >> 10) << ((unit & 0x200) >> 6))
-      guard next | 0xFF < unitCount else {
-        throw failure(trie + 4 * index, "a link leads out of the normalisation table")
-      }
-      guard unit & 0x100 != 0 else { continue }
-      let value = word(at: trie + 4 * next)
-      guard value >> 31 == 1, Int(value & 0x7FFF_FFFF) < textSize else {
-        throw failure(trie + 4 * next, "a text lies outside of the normalisation table")
-      }
-    }
-  }
-
-  private func word(at offset: Int) -> UInt32 {
-    UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
   }
 }

@@ -6,16 +6,25 @@ import Runtime
 package final class SentencePieceModel: @unchecked Sendable {
   // Sound to share: the library's model is constant after loading, and its encoding keeps no state.
   package let path: String
+  /// The model's table of characters, whether the library uses it or not.
+  let characterMap: CharacterMap?
   private let model: OpaquePointer
 
   /// The largest published models have a few megabytes.
   private static let maximumByteCount = 64 << 20
 
+  /// What the library does to a text before it splits it.
+  package enum Normalization: Sendable {
+    /// What the model says.
+    case ofModel
+    /// The same, except that no space is put in front.
+    case withoutDummyPrefix
+    /// Nothing: the caller brings text in the form of the pieces.
+    case none
+  }
+
   /// Loads the file at `path`. Throws `TokenizerError` or `FileFailure`.
-  ///
-  /// - Parameter addsDummyPrefix: false keeps the normaliser from putting a space before the text, whatever the model
-  ///   says; true leaves that to the model.
-  package init(path: String, addsDummyPrefix: Bool = true) throws {
+  package init(path: String, normalization: Normalization = .ofModel) throws {
     let file = try MappedFile(path: path)
     guard file.bytes.count <= Self.maximumByteCount else {
       throw TokenizerError.tooLarge(path: path, byteCount: file.bytes.count, limit: Self.maximumByteCount)
@@ -23,9 +32,8 @@ package final class SentencePieceModel: @unchecked Sendable {
     if let format = ForeignFormat(file.bytes) { throw TokenizerError.otherFormat(path: path, format) }
     // Checked and loaded are the same copy: the file may be written to in between.
     var serialized = Array(file.bytes)
-    try serialized.withUnsafeBytes { try SentencePieceFile($0, path: path).check() }
-    // A message that follows another of the same field is merged into it: normalizer_spec { add_dummy_prefix: false }.
-    if !addsDummyPrefix { serialized += [0x1A, 0x02, 0x18, 0x00] }
+    characterMap = try serialized.withUnsafeBytes { try SentencePieceFile($0, path: path).characterMap }
+    serialized += normalization.override
     var message: UnsafeMutablePointer<CChar>?
     guard let model = vap_sentencepiece_load(serialized, serialized.count, &message) else {
       throw TokenizerError.modelRefused(path: path, why: Self.take(message))
@@ -57,6 +65,11 @@ package final class SentencePieceModel: @unchecked Sendable {
   /// Whether a piece stands for one byte of a character that the vocabulary lacks.
   package func isByte(_ id: Int32) -> Bool { vap_sentencepiece_is_byte(model, id) }
 
+  /// Whether a piece stands for something other than its text, which is therefore never split off as this piece.
+  func isLiteral(_ id: Int32) -> Bool {
+    vap_sentencepiece_is_byte(model, id) || vap_sentencepiece_is_control(model, id)
+  }
+
   /// The most probable pieces of `text` after the model's normalisation; unknown runs appear as they are.
   package func pieces(of text: String) throws(TokenizerError) -> [String] {
     var pieces: [String] = []
@@ -84,5 +97,18 @@ package final class SentencePieceModel: @unchecked Sendable {
     guard let message else { return "no reason given" }
     defer { vap_sentencepiece_free_text(message) }
     return String(cString: message)
+  }
+}
+
+extension SentencePieceModel.Normalization {
+  /// A serialised `normalizer_spec`: the library merges it into the one of the model that it follows.
+  fileprivate var override: [UInt8] {
+    switch self {
+    case .ofModel: []
+    // add_dummy_prefix: false
+    case .withoutDummyPrefix: [0x1A, 2, 0x18, 0]
+    // precompiled_charsmap: "", add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces: false
+    case .none: [0x1A, 8, 0x12, 0, 0x18, 0, 0x20, 0, 0x28, 0]
+    }
   }
 }

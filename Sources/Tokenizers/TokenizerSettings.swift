@@ -22,19 +22,19 @@ struct TokenizerSettings {
   init(directory: String) throws {
     let path = "\(directory)/tokenizer_config.json"
     if let config = try Self.read(Config.self, at: path) {
-      extraIDCount = config.extra_ids
-      isLegacy = config.legacy
-      addsPrefixSpace = config.add_prefix_space
+      extraIDCount = config.extraIDCount
+      isLegacy = config.isLegacy
+      addsPrefixSpace = config.addsPrefixSpace
       adopt(config.roles)
-      additionalSpecialTokens = config.roles.additional_special_tokens
-      if let added = config.added_tokens_decoder {
+      additionalSpecialTokens = config.roles.additional
+      if let added = config.addedTokens {
         for (id, token) in added { addedTokens[try Self.tokenID(id, token.content, path)] = token }
         return
       }
     }
     if let roles = try Self.read(Roles.self, at: "\(directory)/special_tokens_map.json") {
       adopt(roles)
-      if let more = roles.additional_special_tokens {
+      if let more = roles.additional {
         let known = additionalSpecialTokens ?? []
         additionalSpecialTokens = known + more.filter { token in !known.contains { $0.content == token.content } }
       }
@@ -46,10 +46,10 @@ struct TokenizerSettings {
   }
 
   private mutating func adopt(_ roles: Roles) {
-    endToken = roles.eos_token ?? endToken
-    unknownToken = roles.unk_token ?? unknownToken
-    padToken = roles.pad_token ?? padToken
-    otherSpecialTokens += [roles.bos_token, roles.sep_token, roles.cls_token, roles.mask_token].compactMap { $0 }
+    endToken = roles.end ?? endToken
+    unknownToken = roles.unknown ?? unknownToken
+    padToken = roles.pad ?? padToken
+    otherSpecialTokens += [roles.begin, roles.separator, roles.classification, roles.mask].compactMap { $0 }
   }
 
   private static func tokenID(_ id: Int, _ content: String, _ path: String) throws(ConfigError) -> Int32 {
@@ -61,20 +61,16 @@ struct TokenizerSettings {
 
   /// The content of a file; nil if there is no such file.
   private static func read<Content: Decodable>(_ type: Content.Type, at path: String) throws -> Content? {
-    do {
-      return try ConfigFile.decode(type, at: path)
-    } catch let failure as FileFailure where failure.code == ENOENT {
-      return nil
-    }
+    try ConfigFile(ifPresentAt: path)?.decode(type)
   }
 }
 
 /// A token in a settings file: a text, or an object with flags.
 struct TokenDescription: Decodable, Equatable {
-  var content: String
-  var lstrip = false
-  var rstrip = false
-  var single_word = false
+  let content: String
+  private var stripsLeft = false
+  private var stripsRight = false
+  private var isSingleWord = false
 
   init(content: String) { self.content = content }
 
@@ -84,46 +80,63 @@ struct TokenDescription: Decodable, Equatable {
     } else {
       let object = try decoder.container(keyedBy: CodingKeys.self)
       content = try object.decode(String.self, forKey: .content)
-      lstrip = try object.decodeIfPresent(Bool.self, forKey: .lstrip) ?? false
-      rstrip = try object.decodeIfPresent(Bool.self, forKey: .rstrip) ?? false
-      single_word = try object.decodeIfPresent(Bool.self, forKey: .single_word) ?? false
+      stripsLeft = try object.decodeIfPresent(Bool.self, forKey: .stripsLeft) ?? false
+      stripsRight = try object.decodeIfPresent(Bool.self, forKey: .stripsRight) ?? false
+      isSingleWord = try object.decodeIfPresent(Bool.self, forKey: .isSingleWord) ?? false
     }
   }
 
   private enum CodingKeys: String, CodingKey {
-    case content, lstrip, rstrip, single_word
+    case content
+    case stripsLeft = "lstrip"
+    case stripsRight = "rstrip"
+    case isSingleWord = "single_word"
   }
 
   func added(withID id: Int32) -> AddedToken {
-    AddedToken(content: content, id: id, stripsLeft: lstrip, stripsRight: rstrip, isSingleWord: single_word)
+    AddedToken(content: content, id: id, stripsLeft: stripsLeft, stripsRight: stripsRight, isSingleWord: isSingleWord)
   }
 }
 
-// The names of the files' fields.
+// The contents of the files.
 extension TokenizerSettings {
   private struct Roles: Decodable {
-    var bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token: TokenDescription?
-    var additional_special_tokens: [TokenDescription]?
+    let begin, end, unknown, separator, pad, classification, mask: TokenDescription?
+    let additional: [TokenDescription]?
+
+    private enum CodingKeys: String, CodingKey {
+      case begin = "bos_token"
+      case end = "eos_token"
+      case unknown = "unk_token"
+      case separator = "sep_token"
+      case pad = "pad_token"
+      case classification = "cls_token"
+      case mask = "mask_token"
+      case additional = "additional_special_tokens"
+    }
   }
 
   private struct Config: Decodable {
     let roles: Roles
-    let added_tokens_decoder: [Int: TokenDescription]?
-    let extra_ids: Int?
-    let legacy: Bool?
-    let add_prefix_space: Bool?
+    let addedTokens: [Int: TokenDescription]?
+    let extraIDCount: Int?
+    let isLegacy: Bool?
+    let addsPrefixSpace: Bool?
 
     private enum CodingKeys: String, CodingKey {
-      case added_tokens_decoder, extra_ids, legacy, add_prefix_space
+      case addedTokens = "added_tokens_decoder"
+      case extraIDCount = "extra_ids"
+      case isLegacy = "legacy"
+      case addsPrefixSpace = "add_prefix_space"
     }
 
     init(from decoder: any Decoder) throws {
       roles = try Roles(from: decoder)
       let object = try decoder.container(keyedBy: CodingKeys.self)
-      added_tokens_decoder = try object.decodeIfPresent([Int: TokenDescription].self, forKey: .added_tokens_decoder)
-      extra_ids = try object.decodeIfPresent(Int.self, forKey: .extra_ids)
-      legacy = try object.decodeIfPresent(Bool.self, forKey: .legacy)
-      add_prefix_space = try object.decodeIfPresent(Bool.self, forKey: .add_prefix_space)
+      addedTokens = try object.decodeIfPresent([Int: TokenDescription].self, forKey: .addedTokens)
+      extraIDCount = try object.decodeIfPresent(Int.self, forKey: .extraIDCount)
+      isLegacy = try object.decodeIfPresent(Bool.self, forKey: .isLegacy)
+      addsPrefixSpace = try object.decodeIfPresent(Bool.self, forKey: .addsPrefixSpace)
     }
   }
 }

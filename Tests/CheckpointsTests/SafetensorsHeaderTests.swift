@@ -132,7 +132,7 @@ import Testing
     "S19: shapes whose size overflows are refused",
     arguments: [
       "[2,9223372036854775807]", "[4294967296,4294967296]", "[9223372036854775807,9223372036854775807]",
-      "[9223372036854775807,2,0]",
+      "[9223372036854775807,2,0]", "[0,9223372036854775807,2]",
     ])
   func shapeOverflow(shape: String) throws {
     #expect(try problem(safetensors("{" + member("a", shape, "[0,0]") + "}")) == .shapeOverflow(tensor: "a"))

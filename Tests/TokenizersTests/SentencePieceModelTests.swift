@@ -37,7 +37,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let path = try directory.write(ModelBytes().bytes, to: "spiece.model")
     #expect(try SentencePieceModel(path: path).pieces(of: "s") == ["\u{2581}", "s"])
-    #expect(try SentencePieceModel(path: path, addsDummyPrefix: false).pieces(of: "s") == ["s"])
+    #expect(try SentencePieceModel(path: path, normalization: .withoutDummyPrefix).pieces(of: "s") == ["s"])
   }
 
   @Test("M11: an empty file, and a model without pieces, are refused") func noPieces() throws {

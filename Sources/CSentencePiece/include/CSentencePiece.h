@@ -29,6 +29,8 @@ int32_t vap_sentencepiece_id(const vap_sentencepiece *model, const char *piece, 
 const char *vap_sentencepiece_piece(const vap_sentencepiece *model, int32_t id, size_t *count);
 /// Whether the piece stands for a single byte of a character that has no piece.
 bool vap_sentencepiece_is_byte(const vap_sentencepiece *model, int32_t id);
+/// Whether the piece is a mark, as the end of a text, that is never found in text.
+bool vap_sentencepiece_is_control(const vap_sentencepiece *model, int32_t id);
 
 /// Receives one piece; the bytes are valid only during the call. Unknown text arrives as it is, after normalisation.
 typedef void (*vap_sentencepiece_visitor)(void *context, const char *piece, size_t count);
