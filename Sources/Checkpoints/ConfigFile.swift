@@ -7,7 +7,8 @@ import Runtime
 /// lists them.
 package struct ConfigFile: Sendable {
   package let path: String
-  private let contents: JSONValue
+  /// The whole file as a tree, for fields that no type describes.
+  package let contents: JSONValue
 
   /// Reads the file; throws `FileFailure` or `ConfigError`.
   package init(path: String, maximumByteCount: Int = Self.usualMaximum) throws {

@@ -1,5 +1,5 @@
 /// A JSON text as a tree.
-enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   /// As written, so that no digit is lost.

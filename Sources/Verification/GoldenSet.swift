@@ -12,7 +12,7 @@ package struct GoldenSet: Sendable {
   /// Reads `cases.json`; tensors are opened when a case is run.
   package init(directory: String) throws {
     let path = "\(directory)/cases.json"
-    let document = try ConfigFile(path: path, maximumByteCount: 64 << 20).decode(JSONValue.self)
+    let document = try ConfigFile(path: path, maximumByteCount: 64 << 20).contents
     guard let entries = document["cases"]?.object, !entries.isEmpty else {
       throw GoldenFailure(path: path, problem: "has no field 'cases' with the recorded cases")
     }
