@@ -68,7 +68,10 @@ let swiftTargets: [Target] = rows.map { row in
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
-let tested = ["Autoencoders", "Checkpoints", "Encoders", "Schedulers", "Tensors", "Tokenizers"]
+let tested = [
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Encoders", "Generation", "Schedulers", "Tensors",
+  "Tokenizers", "Verification", "VideoTransformers",
+]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
   .testTarget(
