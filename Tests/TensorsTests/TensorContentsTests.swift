@@ -3,8 +3,8 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite("Tensor")
-struct TensorTests {
+@Suite("Tensor contents")
+struct TensorContentsTests {
   @Test("Makers fill their shape")
   func makers() {
     #expect(Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]).floats() == [1, 2, 3, 4, 5, 6])
