@@ -38,6 +38,46 @@ struct SchedulerConfigurationTests {
     #expect(
       try decode(#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0, "invert_sigmas": false}"#)
         == .flowMatchEuler(flow))
+    var unipc = UniPCConfiguration()
+    unipc.shift = 3
+    #expect(try decode(Self.unipc()) == .unipc(unipc))
+  }
+
+  private static func unipc(_ changes: String = #""solver_p": null"#) -> String {
+    #"{"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0, "use_flow_sigmas": true, "#
+      + #""prediction_type": "flow_prediction", \#(changes)}"#
+  }
+
+  @Test("Flow matching is sampled by Euler's method or UniPC, and by neither diffusion method")
+  func otherMethods() throws {
+    let unipc = try decode(Self.unipc())
+    guard case .flowMatchEuler(let euler)? = unipc.using(.euler) else {
+      Issue.record("no Euler's method for UniPC's schedule")
+      return
+    }
+    #expect(euler.shift == 3)
+    #expect(SchedulerConfiguration.flowMatchEuler(euler).using(.unipc) == unipc)
+    #expect(unipc.using(.unipc) == unipc)
+    #expect(unipc.using(.ddim) == nil)
+    #expect(SchedulerConfiguration.ddim(publishedDiffusion).using(.unipc) == nil)
+  }
+
+  @Test(
+    "UniPC is refused where it would not sample flow matching as it is published",
+    arguments: [
+      (#""use_flow_sigmas": false"#, "use_flow_sigmas"), (#""prediction_type": "epsilon""#, "prediction_type"),
+      (#""predict_x0": false"#, "predict_x0"), (#""thresholding": true"#, "thresholding"),
+      (#""final_sigmas_type": "sigma_min""#, "final_sigmas_type"), (#""solver_order": 4"#, "solver_order"),
+      (#""solver_order": 0"#, "solver_order"), (#""solver_type": "bh3""#, "solver_type"),
+      (#""flow_shift": 0"#, "flow_shift"), (#""use_karras_sigmas": true"#, "use_karras_sigmas"),
+    ])
+  func unipcRefusals(change: String, field: String) throws {
+    // Of fields named twice the last one counts.
+    let error = try #require(throws: ConfigError.self) { try decode(Self.unipc(change)) }
+    guard case .invalid(field, _) = error.problem else {
+      Issue.record("\(error.message)")
+      return
+    }
   }
 
   @Test("Each configuration makes the scheduler of its class")
@@ -45,6 +85,7 @@ struct SchedulerConfigurationTests {
     #expect(try SchedulerConfiguration.ddim(publishedDiffusion).scheduler(steps: 2) is DDIMScheduler)
     #expect(try SchedulerConfiguration.dpm(publishedDiffusion).scheduler(steps: 2) is DPMScheduler)
     #expect(try SchedulerConfiguration.flowMatchEuler(.init()).scheduler(steps: 2) is FlowMatchEulerScheduler)
+    #expect(try SchedulerConfiguration.unipc(.init()).scheduler(steps: 2) is UniPCScheduler)
   }
 
   struct Refusal: CustomTestStringConvertible {
