@@ -2,9 +2,15 @@
 #include "Tables.h"
 
 const struct vap_kernels *vap_kernels_for_this_machine(void) {
+  const struct vap_kernels *best = vap_kernels_named("AVX512");
+  if (!best) best = vap_kernels_named("AVX2");
+  return best ? best : &vap_kernels_generic;
+}
+
+const struct vap_kernels *vap_kernels_named(const char *name) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("x86-64-v4")) return &vap_kernels_avx512;
-  if (__builtin_cpu_supports("x86-64-v3")) return &vap_kernels_avx2;
+  if (!__builtin_strcmp(name, "AVX512")) return __builtin_cpu_supports("x86-64-v4") ? &vap_kernels_avx512 : NULL;
+  if (!__builtin_strcmp(name, "AVX2")) return __builtin_cpu_supports("x86-64-v3") ? &vap_kernels_avx2 : NULL;
 #endif
-  return &vap_kernels_generic;
+  return __builtin_strcmp(name, "generic") ? NULL : &vap_kernels_generic;
 }

@@ -8,11 +8,7 @@ package struct SafetensorsError: Failure, Equatable {
     case fileTooShort(byteCount: Int)
     case headerTooLong(UInt64)
     case headerBeyondFile(headerLength: UInt64, fileSize: Int)
-    /// The header's text leaves its grammar.
-    case syntax(expected: String)
-    case invalidText(String)
-    case duplicateName(String)
-    case duplicateField(tensor: String, field: String)
+    case header(JSONError.Problem)
     case unknownField(tensor: String, field: String)
     case missingField(tensor: String, field: String)
     case unknownElementType(tensor: String, type: String)
@@ -53,10 +49,7 @@ package struct SafetensorsError: Failure, Equatable {
       "the header length is \(length), more than the \(SafetensorsHeader.longest) allowed"
     case .headerBeyondFile(let length, let size):
       "the header length is \(length), but the file has only \(size) bytes; download it again"
-    case .syntax(let expected): "the header needs \(expected) here"
-    case .invalidText(let why): "text in the header \(why)"
-    case .duplicateName(let name): "the name '\(printable(name))' occurs twice"
-    case .duplicateField(let tensor, let field): "tensor '\(printable(tensor))' has '\(printable(field))' twice"
+    case .header(let problem): "the header \(problem.explanation)"
     case .unknownField(let tensor, let field):
       "tensor '\(printable(tensor))' has the unknown field '\(printable(field))'"
     case .missingField(let tensor, let field): "tensor '\(printable(tensor))' has no '\(field)'"
@@ -76,34 +69,6 @@ package struct SafetensorsError: Failure, Equatable {
       "tensors '\(printable(other))' and '\(printable(tensor))' overlap"
     case .hole(let tensor, let count): "\(count) bytes before tensor '\(printable(tensor))' belong to no tensor"
     case .trailingBytes(let count): "\(count) bytes after the last tensor belong to no tensor"
-    }
-  }
-}
-
-/// Formats that are found under the name of a weight file, recognised by their first bytes.
-package enum ForeignFormat: Sendable, CaseIterable {
-  case gitLFSPointer, html, zip, pickle, gguf
-
-  init?(_ bytes: UnsafeRawBufferPointer) {
-    let start = String(decoding: bytes.prefix(64), as: UTF8.self)
-    let text = start.drop { $0.isWhitespace || $0 == "\u{FEFF}" }.lowercased()
-    switch true {
-    case text.hasPrefix("version https://git-lfs"): self = .gitLFSPointer
-    case text.hasPrefix("<!doctype"), text.hasPrefix("<html"), text.hasPrefix("<?xml"): self = .html
-    case bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]): self = .zip
-    // A pickle starts with the opcode PROTO and a version; the length of a real header has zeros further up.
-    case bytes.starts(with: [0x80]) && bytes.count > 8 && (2...5).contains(bytes[1]) && bytes[7] != 0: self = .pickle
-    case start.hasPrefix("GGUF"): self = .gguf
-    default: return nil
-    }
-  }
-
-  var explanation: String {
-    switch self {
-    case .gitLFSPointer: "this is a Git LFS pointer, not the weights; fetch the file itself with 'git lfs pull'"
-    case .html: "this is a web page, not weights; the download failed, so download the file again"
-    case .zip, .pickle: "this is a PyTorch file, which may run code when loaded; convert it to safetensors"
-    case .gguf: "this is a GGUF file; use the safetensors weights instead"
     }
   }
 }

@@ -21,9 +21,10 @@ struct SafetensorsHeader: Sendable {
   private(set) var entries: [String: Entry] = [:]
   private(set) var metadata: [String: String] = [:]
 
-  /// Limits of the format, and of what a model can reasonably need: parsing stays quick whatever a file claims.
+  /// Limits of the format, and of what a model can reasonably need: parsing stays quick and small whatever a file
+  /// claims. `mostTensors` bounds the metadata too.
   static let longest = 100_000_000
-  static let mostTensors = 500_000
+  static let mostTensors = 200_000
   static let mostDimensions = 64
 
   private let path: String
@@ -31,7 +32,7 @@ struct SafetensorsHeader: Sendable {
   private let dataStart: Int
 
   /// Reads and checks the header of the file at `path`, whose contents are `file`.
-  init(_ file: UnsafeRawBufferPointer, path: String) throws(SafetensorsError) {
+  init(_ file: UnsafeRawBufferPointer, path: String) throws {
     func failure(_ problem: SafetensorsError.Problem) -> SafetensorsError {
       SafetensorsError(path: path, offset: 0, problem: problem)
     }
@@ -45,8 +46,11 @@ struct SafetensorsHeader: Sendable {
     self.path = path
     fileSize = file.count
     dataStart = 8 + Int(length)
-    var scanner = HeaderScanner(UnsafeRawBufferPointer(rebasing: file[8..<dataStart]), path: path, origin: 8)
-    try parse(&scanner)
+    do {
+      try parse(UnsafeRawBufferPointer(rebasing: file[8..<dataStart]))
+    } catch let error as JSONError {
+      throw SafetensorsError(path: path, offset: 8 + error.offset, problem: .header(error.problem))
+    }
     try checkCoverage()
   }
 }
@@ -54,74 +58,91 @@ struct SafetensorsHeader: Sendable {
 // MARK: - Parsing
 
 extension SafetensorsHeader {
-  private mutating func parse(_ scanner: inout HeaderScanner) throws(SafetensorsError) {
+  private mutating func parse(_ text: UnsafeRawBufferPointer) throws {
+    var scanner = JSONScanner(text)
     var hasMetadata = false
-    try scanner.object { (scanner, name, offset) throws(SafetensorsError) in
+    var members = try scanner.beginObject()
+    while let (name, offset) = try scanner.nextKey(&members) {
+      let isRepeated: Bool
       if name == "__metadata__" {
-        guard !hasMetadata else { throw scanner.failure(.duplicateName(name), at: offset) }
+        isRepeated = hasMetadata
         hasMetadata = true
         metadata = try Self.parseMetadata(&scanner)
       } else {
-        guard entries.count < Self.mostTensors else {
-          throw scanner.failure(.tooManyTensors(limit: Self.mostTensors), at: offset)
-        }
-        let entry = try parseEntry(name, &scanner)
-        guard entries.updateValue(entry, forKey: name) == nil else {
-          throw scanner.failure(.duplicateName(name), at: offset)
-        }
+        guard entries.count < Self.mostTensors else { throw failure(.tooManyTensors(limit: Self.mostTensors), offset) }
+        isRepeated = entries.updateValue(try parseEntry(name, &scanner), forKey: name) != nil
         names.append(name)
       }
+      if isRepeated { throw JSONError(offset: offset, problem: .duplicateKey(name)) }
     }
-    try scanner.end()
+    try scanner.takeEnd()
   }
 
-  private static func parseMetadata(_ scanner: inout HeaderScanner) throws(SafetensorsError) -> [String: String] {
+  private static func parseMetadata(_ scanner: inout JSONScanner) throws -> [String: String] {
     var result: [String: String] = [:]
-    try scanner.object { (scanner, key, offset) throws(SafetensorsError) in
-      let value = try scanner.string()
-      guard result.updateValue(value, forKey: key) == nil else {
-        throw scanner.failure(.duplicateName(key), at: offset)
+    var members = try scanner.beginObject()
+    while let (key, offset) = try scanner.nextKey(&members) {
+      guard result.count < mostTensors else {
+        throw JSONError(offset: offset, problem: .tooManyValues(limit: mostTensors))
+      }
+      guard result.updateValue(try scanner.string(), forKey: key) == nil else {
+        throw JSONError(offset: offset, problem: .duplicateKey(key))
       }
     }
     return result
   }
 
-  private func parseEntry(_ name: String, _ scanner: inout HeaderScanner) throws(SafetensorsError) -> Entry {
+  private func parseEntry(_ name: String, _ scanner: inout JSONScanner) throws -> Entry {
     var dtype: DType?
     var shape: [Int]?
     var offsets: [Int]?
+    var members = try scanner.beginObject()
     let start = scanner.offset
-    try scanner.object { (scanner, field, offset) throws(SafetensorsError) in
+    while let (field, offset) = try scanner.nextKey(&members) {
       let isRepeated: Bool
       switch field {
       case "dtype":
         isRepeated = dtype != nil
         let type = try scanner.string()
         dtype = DType(safetensorsName: type)
-        if dtype == nil { throw scanner.failure(.unknownElementType(tensor: name, type: type), at: offset) }
+        if dtype == nil { throw failure(.unknownElementType(tensor: name, type: type), offset) }
       case "shape":
         isRepeated = shape != nil
-        shape = try scanner.naturals(
-          upTo: Self.mostDimensions,
-          orFail: .tooManyDimensions(
-            tensor: name, limit: Self.mostDimensions))
+        shape = try Self.parseNaturals(&scanner, upTo: Self.mostDimensions)
+        if shape == nil { throw failure(.tooManyDimensions(tensor: name, limit: Self.mostDimensions), offset) }
       case "data_offsets":
         isRepeated = offsets != nil
-        offsets = try scanner.naturals(upTo: 2, orFail: .syntax(expected: "two data_offsets"))
-        if offsets?.count != 2 { throw scanner.failure(.syntax(expected: "two data_offsets"), at: offset) }
+        offsets = try Self.parseNaturals(&scanner, upTo: 2)
+        if offsets?.count != 2 { throw scanner.expected("two data_offsets", at: offset) }
       default:
-        throw scanner.failure(.unknownField(tensor: name, field: field), at: offset)
+        throw failure(.unknownField(tensor: name, field: field), offset)
       }
-      if isRepeated { throw scanner.failure(.duplicateField(tensor: name, field: field), at: offset) }
+      if isRepeated { throw JSONError(offset: offset, problem: .duplicateKey(field)) }
     }
-    guard let dtype else { throw scanner.failure(.missingField(tensor: name, field: "dtype"), at: start) }
-    guard let shape else { throw scanner.failure(.missingField(tensor: name, field: "shape"), at: start) }
-    guard let offsets else { throw scanner.failure(.missingField(tensor: name, field: "data_offsets"), at: start) }
+    guard let dtype else { throw failure(.missingField(tensor: name, field: "dtype"), start) }
+    guard let shape else { throw failure(.missingField(tensor: name, field: "shape"), start) }
+    guard let offsets else { throw failure(.missingField(tensor: name, field: "data_offsets"), start) }
     do throws(SafetensorsError.Problem) {
       return Entry(dtype: dtype, shape: Shape(shape), bytes: try place(name, dtype, shape, offsets[0], offsets[1]))
     } catch {
-      throw scanner.failure(error, at: start)
+      throw failure(error, start)
     }
+  }
+
+  /// A list of whole numbers; nil if there are more than `limit`.
+  private static func parseNaturals(_ scanner: inout JSONScanner, upTo limit: Int) throws(JSONError) -> [Int]? {
+    var result: [Int] = []
+    var list = try scanner.beginList()
+    while try scanner.hasNext(&list) {
+      guard result.count < limit else { return nil }
+      result.append(try scanner.natural())
+    }
+    return result
+  }
+
+  /// - Parameter offset: from the start of the header.
+  private func failure(_ problem: SafetensorsError.Problem, _ offset: Int) -> SafetensorsError {
+    SafetensorsError(path: path, offset: 8 + offset, problem: problem)
   }
 }
 
@@ -134,13 +155,14 @@ extension SafetensorsHeader {
   private func place(
     _ name: String, _ dtype: DType, _ shape: [Int], _ begin: Int, _ end: Int
   ) throws(SafetensorsError.Problem) -> Range<Int> {
-    var needed = dtype.byteCount
+    var size = dtype.byteCount
     for extent in shape {
-      let (product, overflows) = needed.multipliedReportingOverflow(by: extent)
-      // A later zero would hide the overflow from the total, yet not from code that multiplies in another order.
+      // Strides are products without the zeros, so these must not overflow either.
+      let (product, overflows) = size.multipliedReportingOverflow(by: max(extent, 1))
       guard !overflows else { throw .shapeOverflow(tensor: name) }
-      needed = product
+      size = product
     }
+    let needed = shape.contains(0) ? 0 : size
     guard begin <= end else { throw .reversedOffsets(tensor: name) }
     guard end <= fileSize - dataStart else {
       throw .beyondData(tensor: name, end: end, dataSize: fileSize - dataStart)
@@ -193,7 +215,9 @@ extension DType {
   }
 
   init?(safetensorsName name: String) {
-    guard let type = DType.allCases.first(where: { $0.safetensorsName == name }) else { return nil }
+    guard let type = Self.bySafetensorsName[name] else { return nil }
     self = type
   }
+
+  private static let bySafetensorsName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.safetensorsName, $0) })
 }

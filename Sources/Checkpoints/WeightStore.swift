@@ -53,7 +53,9 @@ package struct WeightStore: Sendable {
 
 extension WeightStore {
   private struct Index: Decodable {
-    var weight_map: [String: String]
+    let weightMap: [String: String]
+
+    private enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
   }
 
   private static let candidateNames = ["", ".bf16", ".fp16"].flatMap { variant in
@@ -64,7 +66,7 @@ extension WeightStore {
   }
 
   private init(index: String, directory: String) throws {
-    let weightMap = try ConfigFile(path: index, maximumByteCount: 64 << 20).decode(Index.self).weight_map
+    let weightMap = try ConfigFile(path: index, maximumByteCount: 64 << 20).decode(Index.self).weightMap
     guard !weightMap.isEmpty else { throw CheckpointError.emptyIndex(path: index) }
     var shards: [SafetensorsReader] = []
     for (shard, entries) in Dictionary(grouping: weightMap, by: \.value).sorted(by: { $0.key < $1.key }) {

@@ -89,14 +89,16 @@ package enum LinearKernel {
   }
 }
 
-/// A cut of `count` items into equal tiles of at most `limit`, whole multiples of `multiple` but for the last.
+/// A cut of `count` items into equal tiles of at most `limit` (or one `multiple`), whole multiples of `multiple` but for
+/// the last.
 package struct Tiling {
   package let count: Int
   package let size: Int
 
   package init(count: Int, limit: Int, multiple: Int) {
     self.count = count
-    let tiles = max(1, (count + limit - 1) / limit)
+    let largest = max(multiple, limit / multiple * multiple)
+    let tiles = max(1, (count + largest - 1) / largest)
     size = max(multiple, ((count + tiles - 1) / tiles + multiple - 1) / multiple * multiple)
   }
 

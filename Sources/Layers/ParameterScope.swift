@@ -25,6 +25,11 @@ package final class ParameterLoader: Sendable {
   /// All parameters in the order in which layers asked for them.
   package var parameters: [Parameter] { state.withLock { $0.parameters } }
 
+  fileprivate func firstPresent(of keys: [String]) -> String? {
+    let present = source.keys
+    return keys.first { present.contains($0) }
+  }
+
   fileprivate func parameter(_ key: String, _ shape: Shape) -> Parameter {
     var fault: String?
     var isMissing = false
@@ -33,6 +38,9 @@ package final class ParameterLoader: Sendable {
       if let tensor = try source.tensor(key, shape) {
         if tensor.shape == shape, tensor.dtype.isWeight {
           found = tensor
+        } else if tensor.shape == shape, tensor.dtype == .float64 {
+          // Position tables are published in float64 at times; they are used as float32.
+          found = tensor.dense()
         } else if tensor.dtype.isWeight {
           fault = "'\(printable(key))' has shape \(tensor.shape), the configuration needs \(shape)"
         } else {
@@ -94,7 +102,14 @@ package struct ParameterScope: Sendable {
     loader.parameter(path.isEmpty ? name : "\(path).\(name)", shape)
   }
 
-  /// Number of parameters handed out so far; a segment uses it to know which are its own.
+  /// The parameter under the first of `names` that the source holds, or under the first of all if it holds none:
+  /// published files store a weight that two layers share under one name or several.
+  package func parameter(firstOf names: [String], _ shape: Shape) -> Parameter {
+    let paths = names.map { path.isEmpty ? $0 : "\(path).\($0)" }
+    return loader.parameter(loader.firstPresent(of: paths) ?? paths[0], shape)
+  }
+
+  /// Parameters handed out so far; a segment uses it to know which are its own.
   var parameters: [Parameter] { loader.parameters }
 }
 

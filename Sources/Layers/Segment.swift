@@ -38,6 +38,9 @@ package struct RunContext: Sendable {
     self.observer = observer
   }
 
+  /// Whether intermediate results are watched; work that has no reader is then done all the same.
+  package var isObserved: Bool { observer != nil }
+
   /// Shows an intermediate tensor to the observer, if there is one.
   package func probe(_ name: @autoclosure () -> String, _ tensor: @autoclosure () -> Tensor) {
     if let observer { observer(name(), tensor()) }

@@ -5,14 +5,14 @@ import Synchronization
 ///
 /// The first signal asks; a second one ends the process at once.
 package enum Interruption {
-  private static let requested = Atomic<Bool>(false)
+  private static let received = Atomic<Int32>(0)
 
   /// Installs the handlers; call once, early in `main`.
   package static func install() {
     for number in [SIGINT, SIGTERM] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
-        if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + number) }
+        if Interruption.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
       }
       sigaction(number, &action, nil)
     }
@@ -20,7 +20,10 @@ package enum Interruption {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  package static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  package static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }
+
+  /// Exit status of a run that stopped because of the signal: 130 for SIGINT, 143 for SIGTERM.
+  package static var exitStatus: Int32 { 128 + received.load(ordering: .relaxed) }
 
   /// Throws `Interrupted` if a stop was requested.
   package static func check() throws(Interrupted) {

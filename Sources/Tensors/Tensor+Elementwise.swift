@@ -58,3 +58,22 @@ extension Tensor {
     }
   }
 }
+
+extension Tensor {
+  /// Adds a table to each sample: `[N, D]` to each of `[B, N, D]`.
+  package func addingRows(_ table: Tensor) -> Tensor {
+    let length = table.count
+    precondition(count % length == 0 && shape[-1] == table.shape[-1], "adding rows \(table.shape) to \(shape)")
+    return Tensor(shape) { output in
+      Tensor.withPointers([self, table]) { pointers in
+        nonisolated(unsafe) let (output, pointers) = (output, pointers)
+        Workers.forEachBlock(of: elementBlock, in: length) { range in
+          for sample in 0..<count / length {
+            let offset = sample * length + range.lowerBound
+            kernels.add(output + offset, pointers[0]! + offset, pointers[1]! + range.lowerBound, range.count)
+          }
+        }
+      }
+    }
+  }
+}

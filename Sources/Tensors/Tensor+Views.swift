@@ -1,4 +1,3 @@
-import CKernels
 import Compute
 
 // Views share storage; only `dense()`, `gathered()` and the joining operations copy.
@@ -65,7 +64,8 @@ extension Tensor {
           offset += index % outerExtents[axis] * outerStrides[axis]
           index /= outerExtents[axis]
         }
-        vap_copy_strided(target + row * inner * size, source + offset * size, innerStride, inner, size)
+        copyStrided(
+          target + row * inner * size, source + offset * size, stride: innerStride, count: inner, size: size)
       }
     }
     return Tensor(storage: result, layout: Layout(shape), dtype: dtype)
@@ -99,10 +99,10 @@ extension Tensor {
     for index in 0..<count { target[index] = value(source.loadUnaligned(fromByteOffset: index * size, as: type)) }
   }
 
-  /// Joins tensors along `axis`; all other extents must agree.
+  /// Joins tensors along `axis`, as float32; all other extents must agree.
   package static func concatenated(_ parts: [Tensor], axis: Int) -> Tensor {
     precondition(!parts.isEmpty, "nothing to concatenate")
-    if parts.count == 1 { return parts[0] }
+    if parts.count == 1 { return parts[0].dense() }
     let axis = axis < 0 ? axis + parts[0].rank : axis
     var extents = parts[0].shape.extents
     extents[axis] = parts.reduce(0) { $0 + $1.shape[axis] }
@@ -125,10 +125,15 @@ extension Tensor {
     }
   }
 
-  /// `count` copies along a new first axis.
-  package func stacked(_ count: Int) -> Tensor {
-    Tensor.concatenated(
-      Array(repeating: reshaped(Shape([1] + shape.extents)), count: count), axis: 0)
+  /// `count` copies of a single sample along the first axis: `[1, ...]` to `[count, ...]`, without copying.
+  package func repeated(_ count: Int) -> Tensor {
+    precondition(shape[0] == 1, "repeating \(shape)")
+    return Tensor(
+      storage: storage,
+      layout: Layout(
+        shape: Shape([count] + shape.extents.dropFirst()), strides: [0] + layout.strides.dropFirst(),
+        offset: layout.offset),
+      dtype: dtype)
   }
 
   /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even).

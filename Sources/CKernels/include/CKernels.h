@@ -107,6 +107,8 @@ struct vap_kernels {
 };
 
 const struct vap_kernels *vap_kernels_for_this_machine(void);
+// The table "AVX512", "AVX2" or "generic"; NULL if there is none of that name or the processor cannot run it.
+const struct vap_kernels *_Nullable vap_kernels_named(const char *name);
 
 // Copies `n` elements of `size` bytes that lie `stride` elements apart into a dense row.
 void vap_copy_strided(void *out, const void *in, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t size);

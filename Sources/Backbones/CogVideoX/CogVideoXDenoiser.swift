@@ -1,0 +1,39 @@
+import Compute
+import Layers
+import Tensors
+import VideoTransformers
+
+/// The CogVideoX transformer with its rotary tables.
+package struct CogVideoXDenoiser: VideoPromptDenoiser {
+  private let model: CogVideoXTransformer
+  private let positionDesign: PositionDesign
+
+  package init(model: CogVideoXTransformer, positionDesign: PositionDesign) {
+    self.model = model
+    self.positionDesign = positionDesign
+  }
+
+  package func predict(
+    _ latents: Tensor, timestep: Double, _ conditions: CogVideoXConditions, _ options: BackboneOptions
+  ) throws -> Tensor {
+    let batch = conditions.text.shape[0]
+    let configuration = model.configuration
+    let (frames, patch) = (latents.shape[1], configuration.patchSize)
+    let grid = RotaryGrid(
+      headSize: configuration.headSize, baseRows: configuration.sampleHeight / patch,
+      baseColumns: configuration.sampleWidth / patch, frames: frames, rows: latents.shape[3] / patch,
+      columns: latents.shape[4] / patch)
+    let isRotary = configuration.usesRotaryEmbeddings
+    let reference = conditions.reference.map { reference in
+      CogVideoXInput.Reference(
+        latents: reference.latents.repeated(batch), text: reference.text,
+        rotary: isRotary
+          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil)
+    }
+    let input = CogVideoXInput(
+      latents: Tensor.concatenated([latents, conditions.image], axis: 2).repeated(batch), text: conditions.text,
+      timesteps: Array(repeating: Float(timestep), count: batch), rotary: isRotary ? grid.targetTable() : nil,
+      reference: reference)
+    return try model(input, context: options.context)
+  }
+}

@@ -1,0 +1,170 @@
+import Compute
+import Layers
+import Runtime
+import Schedulers
+import Tensors
+
+/// Size of a clip in pixels and frames.
+package struct ClipGeometry: Sendable, Equatable, CustomStringConvertible {
+  package let height: Int
+  package let width: Int
+  package let frames: Int
+
+  package init(height: Int, width: Int, frames: Int) {
+    self.height = height
+    self.width = width
+    self.frames = frames
+  }
+
+  package var description: String { "\(width)x\(height), \(frames) frames" }
+}
+
+/// Everything a generation starts from, as pixels and captions. Pixel values lie in -1...1.
+package struct VideoPrompt: Sendable {
+  /// The image whose subject the new video shows, `[1, 3, 1, H, W]`.
+  package let image: Tensor
+  package let caption: String
+  package let negativeCaption: String
+  /// The videos that show the semantic, earliest first; may be empty.
+  package let references: [Reference]
+
+  package struct Reference: Sendable {
+    /// `[1, 3, F, H, W]`
+    package let video: Tensor
+    package let caption: String
+
+    package init(video: Tensor, caption: String) {
+      self.video = video
+      self.caption = caption
+    }
+  }
+
+  package init(image: Tensor, caption: String, negativeCaption: String, references: [Reference]) {
+    self.image = image
+    self.caption = caption
+    self.negativeCaption = negativeCaption
+    self.references = references
+  }
+}
+
+/// How the stages of a backbone are run.
+package struct BackboneOptions: Sendable {
+  /// Paging of weights, and hooks.
+  package var context: RunContext
+  /// Whether the autoencoder works in spatial tiles: less memory, slightly other values.
+  package var usesTiles: Bool
+  /// Whether predictions come in pairs, without and with the captions, for classifier-free guidance.
+  package var isGuided: Bool
+
+  package init(context: RunContext = RunContext(), usesTiles: Bool = false, isGuided: Bool = true) {
+    self.context = context
+    self.usesTiles = usesTiles
+    self.isGuided = isGuided
+  }
+}
+
+/// A Video-As-Prompt system assembled from a published checkpoint directory: what generation and training share.
+///
+/// Each stage loads the component it needs and lets go of it at its end, so that text encoder, autoencoder and
+/// transformer are never in memory together.
+package protocol VideoPromptBackbone: Sendable {
+  associatedtype Conditions: Sendable
+  associatedtype Denoiser: VideoPromptDenoiser where Denoiser.Conditions == Conditions
+
+  /// The sampling method that the checkpoint names.
+  var scheduler: SchedulerConfiguration { get }
+  /// The size of the clips that the model was made for.
+  var naturalGeometry: ClipGeometry { get }
+  /// Throws `BackboneFailure` if the model cannot make clips of this size from this many references.
+  func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure)
+  /// Shape of the latents of a clip.
+  func latentShape(_ geometry: ClipGeometry) -> Shape
+  /// Estimated memory of each stage of a generation, in bytes.
+  func memoryNeeds(_ geometry: ClipGeometry, referenceCount: Int, isGuided: Bool) throws -> [StageMemory]
+  /// Encodes captions, image and references into what the denoiser takes.
+  func encode(
+    _ prompt: VideoPrompt, _ geometry: ClipGeometry, noise: some NoiseSource, _ options: BackboneOptions,
+    observer: @escaping RunObserver
+  ) throws -> Conditions
+  /// Loads the transformer.
+  func loadDenoiser(observer: @escaping RunObserver) throws -> Denoiser
+  /// Decodes latents batch by batch of frames, each `[1, 3, f, H, W]`, nominally in -1...1.
+  func decode(
+    _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void
+  ) throws
+}
+
+/// Estimated memory of one stage, in bytes.
+package struct StageMemory: Sendable, Equatable {
+  package let name: String
+  /// All weights of the stage's component.
+  package let weights: Int
+  /// The weights that must be in memory at one time when they are paged: a segment and the next.
+  package let window: Int
+  /// Activations and scratch.
+  package let work: Int
+  /// The same when the autoencoder works in tiles; equal to `work` for other components.
+  package let tiledWork: Int
+
+  package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
+    self.name = name
+    self.weights = weights
+    self.window = window
+    self.work = work
+    self.tiledWork = min(tiledWork ?? work, work)
+  }
+
+  package func peak(paging: RunContext.Paging, usesTiles: Bool) -> Int {
+    (paging == .keep ? weights : window) + (usesTiles ? tiledWork : work)
+  }
+}
+
+/// The transformer, ready to predict.
+package protocol VideoPromptDenoiser: Sendable {
+  associatedtype Conditions: Sendable
+
+  /// The model's prediction for `latents` (one sample) at a scheduler's timestep.
+  ///
+  /// - Returns: with guidance a batch of two, without captions first; else a batch of one. Both halves go through each
+  ///   block together, so its weights are read once.
+  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws -> Tensor
+}
+
+/// A request that a model cannot fulfil.
+package enum BackboneFailure: Failure, Equatable {
+  case size(ClipGeometry, multiple: Int)
+  case fixedSize(ClipGeometry, height: Int, width: Int)
+  case frames(Int, multiple: Int)
+  case references(Int, limit: Int)
+  case noExpert(path: String)
+  case unsupportedPipeline(path: String, name: String)
+  case component(path: String, problem: String)
+
+  package var category: FailureCategory {
+    switch self {
+    case .size, .fixedSize, .frames, .references: .usage
+    case .noExpert, .unsupportedPipeline, .component: .badInput
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .size(let geometry, let multiple):
+      "--height and --width must be positive multiples of \(multiple), not \(geometry.height) and \(geometry.width)"
+    case .fixedSize(let geometry, let height, let width):
+      "this model has a learned position table for \(width)x\(height) pixels and cannot make \(geometry.width)x"
+        + "\(geometry.height); use --height \(height) --width \(width)"
+    case .frames(let frames, let multiple):
+      "--frames must be \(multiple)k + 1, for example \(max(0, frames / multiple) * multiple + 1), not \(frames)"
+    case .references(let count, let limit):
+      "\(count) reference videos are too many; the model takes at most \(limit)"
+    case .noExpert(let path):
+      "\(path): this model has no expert blocks ('block_idx_with_mot_ref' in config.json), so it cannot read reference "
+        + "videos; leave --ref-video out or use a Video-As-Prompt checkpoint"
+    case .unsupportedPipeline(let path, let name):
+      "\(path): pipelines of class '\(printable(name))' are not supported; this program runs "
+        + "CogVideoXImageToVideoMOTPipeline and CogVideoXImageToVideoPipeline"
+    case .component(let path, let problem): "\(path): \(problem)"
+    }
+  }
+}

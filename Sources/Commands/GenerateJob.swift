@@ -1,0 +1,158 @@
+import Backbones
+import Compute
+import Foundation
+import Generation
+import Media
+import Runtime
+import Schedulers
+import Tensors
+
+/// One run of `vap generate`: checked settings, and what to do with the result.
+struct GenerateJob {
+  private let request: GenerationRequest
+  private let output: String
+  private let sideBySide: String?
+  private let savedLatents: String?
+  private let writing: VideoWriter.Options
+
+  /// Checks the settings by themselves; throws `UsageFailure`.
+  init(_ settings: GenerateSettings) throws(UsageFailure) {
+    guard let model = settings.model else { throw UsageFailure("--model is missing: the directory of a pipeline") }
+    let prompt = settings.prompt ?? ""
+    if settings.prompt == nil, settings.latents == nil {
+      throw UsageFailure("--prompt is missing: the caption of the new video")
+    }
+    let videos = settings.referenceVideos ?? []
+    let captions = settings.referencePrompts ?? []
+    guard videos.count == captions.count else {
+      throw UsageFailure(
+        "\(videos.count) --ref-video and \(captions.count) --ref-prompt: give one caption for each reference video")
+    }
+    var request = GenerationRequest(model: model, image: settings.image, caption: prompt)
+    request.references = zip(videos, captions).map { .init(path: $0, caption: $1) }
+    request.negativeCaption = settings.negativePrompt ?? request.negativeCaption
+    request.height = try Self.check(settings.height, "--height", 1...65_536)
+    request.width = try Self.check(settings.width, "--width", 1...65_536)
+    request.frames = try Self.check(settings.frames, "--frames", 1...100_000)
+    request.steps = try Self.check(settings.steps, "--steps", 1...1000) ?? request.steps
+    request.seed = settings.seed ?? request.seed
+    if let fps = settings.fps {
+      guard let rate = FrameRate(fps) else { throw UsageFailure("--fps must lie in \(FrameRate.range), not \(fps)") }
+      request.frameRate = rate
+    }
+    let scale = settings.guidance ?? 6
+    guard scale.isFinite, scale >= 0, scale <= 1000 else {
+      throw UsageFailure("--guidance must be from 0 to 1000, not \(scale)")
+    }
+    request.guidance = settings.dynamicGuidance == true ? .dynamic(scale) : .constant(scale)
+    request.scheduler = try Self.choice(settings.scheduler, "--scheduler")
+    request.frameSelection = try Self.choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
+    request.memoryBudget = try settings.memory.map { text throws(UsageFailure) in
+      guard let bytes = parseByteCount(text), bytes > 0 else {
+        throw UsageFailure("--memory must be a size such as 8G or 512M, not '\(printable(text))'")
+      }
+      return bytes
+    }
+    request.latents = settings.latents
+    if let threads = try Self.check(settings.threads, "--threads", 1...1024) { Workers.threadCount = threads }
+    self.request = request
+    output = settings.output ?? "out.mp4"
+    sideBySide = settings.sideBySide == true ? Self.beside(output, "side-by-side", extension: nil) : nil
+    savedLatents = settings.saveLatents
+    var writing = VideoWriter.Options()
+    writing.overwrites = settings.overwrite ?? false
+    writing.quality = try Self.check(settings.crf, "--crf", 0...51) ?? writing.quality
+    if settings.metadata ?? true { writing.metadata = Self.describe(request) }
+    self.writing = writing
+  }
+
+  func run() throws {
+    let printer = ProgressPrinter()
+    let observer: RunObserver = { printer.show($0) }
+    defer { printer.finish() }
+    let backbone = try CogVideoXBackbone(directory: request.model)
+    let generator = try Generator(backbone, request, observer: observer)
+    for path in [output, sideBySide].compactMap({ $0 }) {
+      try VideoWriter.checkTarget(
+        path, size: generator.size, frameCount: generator.frameCount, frameRate: request.frameRate, options: writing)
+    }
+    let latentsPath = savedLatents ?? Self.beside(output, "latents", extension: "safetensors")
+    try AtomicFile.checkWritableTarget(latentsPath)
+
+    let inputs = try generator.readInputs(observer: observer)
+    let latents = try generator.denoise(inputs, observer: observer)
+    try LatentsFile.write(denoised: latents, metadata: Self.describe(request), to: latentsPath)
+    do {
+      let clip = try generator.decode(latents, savedLatents: latentsPath, observer: observer)
+      observer(.stage("write \(output)", units: 0))
+      try VideoWriter.write(clip, to: output, options: writing)
+      if let sideBySide { try writeSideBySide(clip, inputs, to: sideBySide) }
+    } catch {
+      printer.show(.warning("the denoised latents are kept in \(latentsPath); decode them with --latents"))
+      throw error
+    }
+    if savedLatents == nil { try FileManager.default.removeItem(atPath: latentsPath) }
+    printer.finish()
+    print(output)
+    if let sideBySide { print(sideBySide) }
+  }
+
+  private func writeSideBySide(
+    _ clip: VideoClip, _ inputs: Generator<CogVideoXBackbone>.Inputs, to path: String
+  ) throws {
+    var clips = inputs.references + [inputs.image].compactMap { $0 } + [clip]
+    for index in clips.indices { clips[index].frameRate = clip.frameRate }
+    // At least the new clip is there.
+    guard let joined = VideoClip.sideBySide(clips) else { return }
+    try VideoWriter.write(joined, to: path, options: writing)
+  }
+
+  /// `out.mp4` -> `out.label.mp4`
+  private static func beside(_ path: String, _ label: String, extension other: String?) -> String {
+    let isFolder = path.hasSuffix("/")
+    let url = URL(fileURLWithPath: path)
+    let stem = url.deletingPathExtension().lastPathComponent
+    let folder = path.contains("/") ? url.deletingLastPathComponent().path + "/" : ""
+    let ending = other ?? (isFolder ? "" : url.pathExtension)
+    return folder + "\(stem).\(label)" + (ending.isEmpty ? "" : ".\(ending)") + (isFolder && other == nil ? "/" : "")
+  }
+
+  /// The settings that made a video, as one JSON text under the tag that players show; paths without their folders.
+  private static func describe(_ request: GenerationRequest) -> [String: String] {
+    func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+    let (kind, scale): (String, Double) =
+      switch request.guidance {
+      case .constant(let scale): ("constant", scale)
+      case .dynamic(let scale): ("dynamic", scale)
+      }
+    var settings: [String: Any] = [
+      "program": "vap", "model": name(request.model), "prompt": request.caption,
+      "negative-prompt": request.negativeCaption, "steps": request.steps, "guidance": scale,
+      "guidance-kind": kind, "seed": "\(request.seed)", "frame-selection": request.frameSelection.rawValue,
+      "references": request.references.map { ["video": name($0.path), "prompt": $0.caption] },
+    ]
+    settings["image"] = request.image.map(name)
+    settings["scheduler"] = request.scheduler?.rawValue
+    // Strings, numbers and lists of them always serialise.
+    let data = try? JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys, .withoutEscapingSlashes])
+    return ["comment": String(decoding: data ?? Data(), as: UTF8.self)]
+  }
+
+  private static func check(
+    _ value: Int?, _ name: String, _ range: ClosedRange<Int>
+  ) throws(UsageFailure) -> Int? {
+    guard let value, !range.contains(value) else { return value }
+    throw UsageFailure("\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+  }
+
+  private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ value: String?, _ name: String
+  ) throws(UsageFailure) -> Choice? {
+    guard let value else { return nil }
+    guard let choice = Choice(rawValue: value) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageFailure("\(name) must be one of \(names), not '\(printable(value))'")
+    }
+    return choice
+  }
+}

@@ -1,0 +1,147 @@
+import Foundation
+import Runtime
+import Yams
+
+/// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
+struct GenerateSettings: Decodable, Equatable {
+  var model: String?
+  var referenceVideos: [String]?
+  var referencePrompts: [String]?
+  var image: String?
+  var prompt: String?
+  var negativePrompt: String?
+  var height: Int?
+  var width: Int?
+  var frames: Int?
+  var fps: Double?
+  var steps: Int?
+  var guidance: Double?
+  var dynamicGuidance: Bool?
+  var scheduler: String?
+  var seed: UInt64?
+  var frameSelection: String?
+  var memory: String?
+  var threads: Int?
+  var output: String?
+  var crf: Int?
+  var sideBySide: Bool?
+  var latents: String?
+  var saveLatents: String?
+  var metadata: Bool?
+  var overwrite: Bool?
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case model
+    case referenceVideos = "ref-video"
+    case referencePrompts = "ref-prompt"
+    case image, prompt
+    case negativePrompt = "negative-prompt"
+    case height, width, frames, fps, steps, guidance
+    case dynamicGuidance = "dynamic-guidance"
+    case scheduler, seed
+    case frameSelection = "frame-selection"
+    case memory, threads, output, crf
+    case sideBySide = "side-by-side"
+    case latents
+    case saveLatents = "save-latents"
+    case metadata, overwrite
+  }
+
+  init() {}
+
+  /// Reads a YAML file; relative paths in it are relative to the file's folder.
+  init(file path: String) throws {
+    let text: String
+    do {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      guard data.count <= 1 << 20 else { throw SettingsFailure(path: path, problem: "is too large for settings") }
+      guard let decoded = String(data: data, encoding: .utf8) else {
+        throw SettingsFailure(path: path, problem: "is not UTF-8 text")
+      }
+      text = decoded
+    } catch let failure as SettingsFailure {
+      throw failure
+    } catch {
+      throw FileFailure(path: path, action: "read settings", code: ENOENT)
+    }
+    do {
+      let keys = try Self.topLevelKeys(text, path: path)
+      let known = Set(CodingKeys.allCases.map(\.rawValue))
+      if let unknown = keys.first(where: { !known.contains($0) }) {
+        throw SettingsFailure(
+          path: path,
+          problem: "has an unknown key '\(printable(unknown))'; known are \(known.sorted().joined(separator: ", "))")
+      }
+      self = keys.isEmpty ? GenerateSettings() : try YAMLDecoder().decode(GenerateSettings.self, from: text)
+    } catch let failure as SettingsFailure {
+      throw failure
+    } catch let error as DecodingError {
+      throw SettingsFailure(path: path, problem: Self.explain(error))
+    } catch {
+      throw SettingsFailure(path: path, problem: "is not valid YAML: \(printable("\(error)", limit: 200))")
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    func resolved(_ path: String) -> String { URL(fileURLWithPath: path, relativeTo: folder).path }
+    model = model.map(resolved)
+    referenceVideos = referenceVideos?.map(resolved)
+    image = image.map(resolved)
+    latents = latents.map(resolved)
+  }
+
+  private static func topLevelKeys(_ text: String, path: String) throws -> [String] {
+    guard let node = try Yams.compose(yaml: text) else { return [] }
+    guard let mapping = node.mapping else { throw SettingsFailure(path: path, problem: "is not a list of 'key: value'") }
+    return mapping.keys.map { $0.string ?? "?" }
+  }
+
+  private static func explain(_ error: DecodingError) -> String {
+    switch error {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      let field = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return field.isEmpty
+        ? "is not valid YAML: \(printable(context.debugDescription, limit: 200))"
+        : "has an unusable value for '\(printable(field))'"
+    case .keyNotFound(let key, _): return "lacks '\(key.stringValue)'"
+    @unknown default: return "is not usable"
+    }
+  }
+
+  /// These settings where they say something, else those of `file`.
+  func over(_ file: GenerateSettings) -> GenerateSettings {
+    var merged = file
+    merged.model = model ?? file.model
+    merged.referenceVideos = referenceVideos ?? file.referenceVideos
+    merged.referencePrompts = referencePrompts ?? file.referencePrompts
+    merged.image = image ?? file.image
+    merged.prompt = prompt ?? file.prompt
+    merged.negativePrompt = negativePrompt ?? file.negativePrompt
+    merged.height = height ?? file.height
+    merged.width = width ?? file.width
+    merged.frames = frames ?? file.frames
+    merged.fps = fps ?? file.fps
+    merged.steps = steps ?? file.steps
+    merged.guidance = guidance ?? file.guidance
+    merged.dynamicGuidance = dynamicGuidance ?? file.dynamicGuidance
+    merged.scheduler = scheduler ?? file.scheduler
+    merged.seed = seed ?? file.seed
+    merged.frameSelection = frameSelection ?? file.frameSelection
+    merged.memory = memory ?? file.memory
+    merged.threads = threads ?? file.threads
+    merged.output = output ?? file.output
+    merged.crf = crf ?? file.crf
+    merged.sideBySide = sideBySide ?? file.sideBySide
+    merged.latents = latents ?? file.latents
+    merged.saveLatents = saveLatents ?? file.saveLatents
+    merged.metadata = metadata ?? file.metadata
+    merged.overwrite = overwrite ?? file.overwrite
+    return merged
+  }
+}
+
+/// A settings file that cannot be used.
+struct SettingsFailure: Failure, Equatable {
+  let path: String
+  let problem: String
+  var category: FailureCategory { .badInput }
+  var message: String { "\(path) \(problem)" }
+}

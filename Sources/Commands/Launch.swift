@@ -1,0 +1,44 @@
+import ArgumentParser
+import Compute
+import Foundation
+import Runtime
+
+extension VAPCommand {
+  /// Runs the program on the process's arguments and ends it with the status that the outcome calls for.
+  package static func launch() -> Never {
+    Interruption.install()
+    Foundation.exit(run(Array(CommandLine.arguments.dropFirst())))
+  }
+
+  /// Parses the command line and runs the command.
+  ///
+  /// - Returns: 0 success, 1 a check failed, 2 usage, 3 bad input, 4 resources, 5 internal, 130/143 interrupted.
+  package static func run(_ arguments: [String]) -> Int32 {
+    do {
+      var command = try parseAsRoot(arguments)
+      try BLAS.checkThisMachine()
+      try command.run()
+      // Buffered output that cannot be written (a full disk, a closed pipe) is a failure too.
+      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write") }
+      return 0
+    } catch let failure as any Failure {
+      report("error: \(failure.message)")
+      return failure.category == .interrupted ? Interruption.exitStatus : failure.category.rawValue
+    } catch let code as ExitCode {
+      return code.rawValue
+    } catch {
+      let code = exitCode(for: error)
+      if code == .success {
+        print(fullMessage(for: error))
+        return 0
+      }
+      report(code == .validationFailure ? fullMessage(for: error) : "error: \(message(for: error))")
+      return (code == .validationFailure ? FailureCategory.usage : .internal).rawValue
+    }
+  }
+
+  private static func report(_ text: String) {
+    // Nobody may be left to read it; the status still tells.
+    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+  }
+}

@@ -1,0 +1,17 @@
+import Runtime
+
+/// Settings that contradict themselves or each other.
+struct UsageFailure: Failure, Equatable {
+  let message: String
+  init(_ message: String) { self.message = message }
+  var category: FailureCategory { .usage }
+}
+
+/// Parses "8G", "1.5GiB", "512M", "100000": bytes, in powers of 1024.
+func parseByteCount(_ text: String) -> Int? {
+  let digits = text.prefix { $0.isNumber || $0 == "." }
+  let unit = text.dropFirst(digits.count).uppercased()
+  let shifts = ["": 0, "B": 0, "K": 10, "KB": 10, "KIB": 10, "M": 20, "MB": 20, "MIB": 20, "G": 30, "GB": 30, "GIB": 30, "T": 40, "TB": 40, "TIB": 40]
+  guard let shift = shifts[unit], let value = Double(digits), value >= 0 else { return nil }
+  return Int(exactly: (value * Double(1 << shift)).rounded())
+}

@@ -1,0 +1,49 @@
+import Compute
+import Foundation
+import Runtime
+import Schedulers
+import Tensors
+
+/// A generation that cannot go on.
+package enum GenerationFailure: Failure, Equatable {
+  case notFinite(step: Int, of: Int, place: String)
+  case notFiniteFrames(latents: String)
+  case latentsShape(path: String, found: Shape, expected: Shape)
+  case noLatents(path: String)
+  case noImage
+  case notEnoughMemory(needed: Int, budget: Int, advice: String)
+  case schedulerDoesNotFit(SamplingMethod, path: String)
+
+  package var category: FailureCategory {
+    switch self {
+    case .notFinite, .notFiniteFrames, .latentsShape, .noLatents: .badInput
+    case .notEnoughMemory: .resources
+    case .schedulerDoesNotFit, .noImage: .usage
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .notFinite(let step, let count, let place):
+      "step \(step) of \(count): \(place) are not all numbers (NaN or infinite); check the weights with "
+        + "`vap inspect --strict`, and use bfloat16 or float32 weights instead of float16"
+    case .notFiniteFrames(let latents):
+      "the decoded frames are not all numbers (NaN or infinite), so no video was written; the latents are kept in "
+        + "\(latents); float16 autoencoder weights overflow, use bfloat16 or float32"
+    case .latentsShape(let path, let found, let expected):
+      "\(path): latents of shape \(found) do not fit this size and model, which need \(expected)"
+    case .noLatents(let path): "\(path): holds no tensor named 'latents'"
+    case .noImage: "--image is missing: the picture whose subject the new video shows"
+    case .notEnoughMemory(let needed, let budget, let advice):
+      "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
+    case .schedulerDoesNotFit(let method, let path):
+      "--scheduler \(method.rawValue) does not fit this checkpoint: \(path) describes another kind of noise schedule"
+    }
+  }
+}
+
+/// "7.50 GiB", or "12.3 MiB" below a gibibyte.
+package func byteText(_ bytes: Int) -> String {
+  bytes >= 1 << 30
+    ? String(format: "%.2f GiB", Double(bytes) / 0x1p30) : String(format: "%.1f MiB", Double(bytes) / 0x1p20)
+}

@@ -1,0 +1,135 @@
+import Backbones
+import Checkpoints
+import Compute
+import Foundation
+import Layers
+import Media
+import Runtime
+import Schedulers
+import Tensors
+
+/// Makes a video from a request: media in, stages of a backbone, frames out.
+///
+/// Stages run one at a time and let go of their weights. The denoised latents are handed out before decoding begins, so
+/// that a failure afterwards loses no work.
+package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
+  private let backbone: Backbone
+  private let request: GenerationRequest
+  private let geometry: ClipGeometry
+  private let scheduler: any Scheduler
+  private let options: BackboneOptions
+
+  /// Checks the request against the model before any work.
+  package init(_ backbone: Backbone, _ request: GenerationRequest, observer: @escaping RunObserver) throws {
+    self.backbone = backbone
+    self.request = request
+    let natural = backbone.naturalGeometry
+    geometry = ClipGeometry(
+      height: request.height ?? natural.height, width: request.width ?? natural.width,
+      frames: request.frames ?? natural.frames)
+    try backbone.check(geometry, referenceCount: request.references.count)
+    scheduler = try Self.sampling(backbone.scheduler, request).scheduler(steps: request.steps)
+    let isGuided = request.guidance != .constant(1)
+    let plan = try MemoryPlan(
+      stages: backbone.memoryNeeds(geometry, referenceCount: request.references.count, isGuided: isGuided),
+      budget: request.memoryBudget)
+    options = BackboneOptions(
+      context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
+    if plan.usesTiles {
+      observer(.warning("the autoencoder works in tiles to stay within \(byteText(plan.budget)) of memory"))
+    }
+  }
+
+  private static func sampling(
+    _ configuration: SchedulerConfiguration, _ request: GenerationRequest
+  ) throws(GenerationFailure) -> SchedulerConfiguration {
+    guard let method = request.scheduler else { return configuration }
+    guard let changed = configuration.using(method) else {
+      throw .schedulerDoesNotFit(method, path: "\(request.model)/scheduler/scheduler_config.json")
+    }
+    return changed
+  }
+
+  package var size: FrameSize { FrameSize(width: geometry.width, height: geometry.height) }
+  package var frameCount: Int { geometry.frames }
+
+  /// The clips that the request names, at the size of the new video.
+  package struct Inputs: Sendable {
+    package let image: VideoClip?
+    package let references: [VideoClip]
+  }
+
+  /// Reads the image and the chosen frames of the references, resized without keeping their aspect ratio, as published.
+  ///
+  /// All references give the frames at the indices chosen for the first, as published; one that is too short for them
+  /// gets indices of its own.
+  package func readInputs(observer: @escaping RunObserver) throws -> Inputs {
+    observer(.stage("read image and references", units: 1 + request.references.count))
+    let image = try request.image.map { try VideoReader.readImage(path: $0).resized(to: size) }
+    observer(.progress(1))
+    var generator = RandomGenerator(seed: request.seed, nextStream: 4 << 32)
+    var shared: [Int]?
+    var clips: [VideoClip] = []
+    for (index, reference) in request.references.enumerated() {
+      let reader = try VideoReader(path: reference.path)
+      let available = try reader.frameCount()
+      var indices = try shared ?? request.frameSelection.indices(
+        selecting: geometry.frames, of: available, using: &generator)
+      if let last = indices.max(), last >= available {
+        indices = FrameSelection.evenIndices(selecting: geometry.frames, of: available)
+      }
+      shared = shared ?? indices
+      if available < geometry.frames {
+        observer(
+          .warning("\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
+      }
+      clips.append(try reader.readFrames(at: indices, resizedTo: size))
+      for warning in reader.warnings { observer(.warning("\(reference.path): \(warning)")) }
+      observer(.progress(2 + index))
+    }
+    return Inputs(image: image, references: clips)
+  }
+
+  /// Denoises; with latents given in the request, from them, or not at all if they are denoised already.
+  package func denoise(_ inputs: Inputs, observer: @escaping RunObserver) throws -> Tensor {
+    let noise = SeededNoise(seed: request.seed)
+    let shape = backbone.latentShape(geometry)
+    var start: Tensor?
+    if let path = request.latents {
+      let file = try LatentsFile(path: path, expected: shape)
+      if file.isDenoised { return file.latents }
+      start = file.latents
+    }
+    guard let image = inputs.image else { throw GenerationFailure.noImage }
+    let prompt = VideoPrompt(
+      image: image.pixelTensor(), caption: request.caption, negativeCaption: request.negativeCaption,
+      references: zip(request.references, inputs.references).map {
+        VideoPrompt.Reference(video: $1.pixelTensor(), caption: $0.caption)
+      })
+    let conditions = try backbone.encode(prompt, geometry, noise: noise, options, observer: observer)
+    let denoiser = try backbone.loadDenoiser(observer: observer)
+    observer(.stage("denoise", units: request.steps))
+    let latents = try Sampler(scheduler: scheduler, guidance: request.guidance).run(
+      denoiser, from: start ?? noise.noise(for: .initialLatents, shape: shape), conditions, noise: noise, options
+    ) { observer(.progress($0.index + 1)) }
+    BufferPool.shared.trim()
+    return latents
+  }
+
+  /// Decodes latents to frames.
+  ///
+  /// Decoders work in groups of latent frames; where the last group makes more frames than asked for, the first ones,
+  /// which repeat, are left out.
+  ///
+  /// - Parameter savedLatents: where the latents are kept, for the message of a failure.
+  package func decode(_ latents: Tensor, savedLatents: String, observer: @escaping RunObserver) throws -> VideoClip {
+    var pixels: [UInt8] = []
+    try backbone.decode(latents, options, observer: observer) { batch in
+      guard batch.nonFiniteCount == 0 else { throw GenerationFailure.notFiniteFrames(latents: savedLatents) }
+      pixels += VideoClip(pixels: batch, frameRate: request.frameRate).pixels
+    }
+    let extra = pixels.count / size.byteCount - geometry.frames
+    return VideoClip(
+      size: size, frameRate: request.frameRate, pixels: Array(pixels.dropFirst(max(0, extra) * size.byteCount)))
+  }
+}

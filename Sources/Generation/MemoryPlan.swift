@@ -1,0 +1,45 @@
+import Backbones
+import Foundation
+import Layers
+
+/// How a run stays within a memory budget, decided before any work begins.
+package struct MemoryPlan: Sendable, Equatable {
+  package let budget: Int
+  /// Whether weights stay in memory between steps or are read again block by block.
+  package let paging: RunContext.Paging
+  package let usesTiles: Bool
+  /// Estimated peak of the most demanding stage.
+  package let peak: Int
+
+  /// Chooses the least restriction that fits: everything in memory; then weights paged; then the autoencoder in tiles.
+  ///
+  /// - Parameter budget: nil for what the machine, or the control group of this process, has.
+  /// Throws `GenerationFailure.notEnoughMemory` with the numbers if nothing fits.
+  package init(stages: [StageMemory], budget: Int? = nil) throws(GenerationFailure) {
+    let budget = budget ?? Self.machineMemory
+    for (paging, usesTiles) in [(RunContext.Paging.keep, false), (.release, false), (.release, true)] {
+      let peak = stages.map { $0.peak(paging: paging, usesTiles: usesTiles) }.max() ?? 0
+      if peak <= budget {
+        self.budget = budget
+        self.paging = paging
+        self.usesTiles = usesTiles
+        self.peak = peak
+        return
+      }
+    }
+    let worst = stages.max { $0.peak(paging: .release, usesTiles: true) < $1.peak(paging: .release, usesTiles: true) }
+    throw .notEnoughMemory(
+      needed: worst?.peak(paging: .release, usesTiles: true) ?? 0, budget: budget,
+      advice: "the stage '\(worst?.name ?? "")' is the largest; lower --height, --width or --frames, use fewer "
+        + "references, or raise --memory")
+  }
+
+  /// Memory of the machine, or the limit of the control group if that is lower.
+  package static var machineMemory: Int {
+    let physical = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    guard let text = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8),
+      let limit = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+    else { return physical }
+    return min(physical, limit)
+  }
+}

@@ -1,0 +1,175 @@
+import Checkpoints
+
+/// The `config.json` of a CogVideoX transformer, with or without a Video-As-Prompt expert.
+///
+/// Absent fields take the defaults of the published model class.
+package struct CogVideoXConfiguration: Sendable, Equatable, ValidatedConfig {
+  package var headCount = 30
+  package var headSize = 64
+  package var inChannels = 16
+  package var outChannels = 16
+  package var isCosineFirst = true
+  package var frequencyShift = 0
+  package var timeEmbeddingSize = 512
+  package var textEmbeddingSize = 4096
+  package var layerCount = 30
+  package var usesAttentionBias = true
+  /// Latent width and height the position table was made for.
+  package var sampleWidth = 90
+  package var sampleHeight = 60
+  /// Pixel frames the position table was made for.
+  package var sampleFrames = 49
+  package var patchSize = 2
+  package var temporalCompressionRatio = 4
+  package var maxTextLength = 226
+  package var isNormAffine = true
+  package var normEpsilon = 1e-5
+  package var spatialInterpolationScale = 1.875
+  package var temporalInterpolationScale = 1.0
+  package var usesRotaryEmbeddings = false
+  package var usesLearnedEmbeddings = false
+  package var usesPatchBias = true
+  /// Indices of the blocks that carry an expert; empty for a plain image-to-video model.
+  package var expertLayers: [Int] = []
+
+  package init() {}
+
+  /// D, the width of a token.
+  package var hiddenSize: Int { headCount * headSize }
+  /// Latent frames of a clip of `sampleFrames`.
+  package var sampleLatentFrames: Int { (sampleFrames - 1) / temporalCompressionRatio + 1 }
+  package var hasExpert: Bool { !expertLayers.isEmpty }
+
+  /// The same model without its expert.
+  package var base: CogVideoXConfiguration {
+    var copy = self
+    copy.expertLayers = []
+    return copy
+  }
+}
+
+extension CogVideoXConfiguration: Decodable {
+  private enum CodingKeys: String, CodingKey {
+    case headCount = "num_attention_heads"
+    case headSize = "attention_head_dim"
+    case inChannels = "in_channels"
+    case outChannels = "out_channels"
+    case isCosineFirst = "flip_sin_to_cos"
+    case frequencyShift = "freq_shift"
+    case timeEmbeddingSize = "time_embed_dim"
+    case textEmbeddingSize = "text_embed_dim"
+    case layerCount = "num_layers"
+    case usesAttentionBias = "attention_bias"
+    case sampleWidth = "sample_width"
+    case sampleHeight = "sample_height"
+    case sampleFrames = "sample_frames"
+    case patchSize = "patch_size"
+    case temporalCompressionRatio = "temporal_compression_ratio"
+    case maxTextLength = "max_text_seq_length"
+    case isNormAffine = "norm_elementwise_affine"
+    case normEpsilon = "norm_eps"
+    case spatialInterpolationScale = "spatial_interpolation_scale"
+    case temporalInterpolationScale = "temporal_interpolation_scale"
+    case usesRotaryEmbeddings = "use_rotary_positional_embeddings"
+    case usesLearnedEmbeddings = "use_learned_positional_embeddings"
+    case usesPatchBias = "patch_bias"
+    case expertLayers = "block_idx_with_mot_ref"
+    // Settings this implementation knows one value of.
+    case activation = "activation_fn"
+    case timestepActivation = "timestep_activation_fn"
+    case temporalPatchSize = "patch_size_t"
+    case ofsEmbeddingSize = "ofs_embed_dim"
+    case expertHeadSize = "attention_head_dim_mot_ref"
+    case effectTypes = "supported_effect_types"
+    case referenceEmbeddings = "num_ref_embeddings"
+    case referenceTrainMode = "reference_train_mode"
+    case singleEncoder = "ablation_single_encoder"
+    case residualAddition = "ablation_residual_addition"
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    func read<Value: Decodable>(_ key: CodingKeys, into field: inout Value) throws {
+      if let value = try values.decodeIfPresent(Value.self, forKey: key) { field = value }
+    }
+    try read(.headCount, into: &headCount)
+    try read(.headSize, into: &headSize)
+    try read(.inChannels, into: &inChannels)
+    try read(.outChannels, into: &outChannels)
+    try read(.isCosineFirst, into: &isCosineFirst)
+    try read(.frequencyShift, into: &frequencyShift)
+    try read(.timeEmbeddingSize, into: &timeEmbeddingSize)
+    try read(.textEmbeddingSize, into: &textEmbeddingSize)
+    try read(.layerCount, into: &layerCount)
+    try read(.usesAttentionBias, into: &usesAttentionBias)
+    try read(.sampleWidth, into: &sampleWidth)
+    try read(.sampleHeight, into: &sampleHeight)
+    try read(.sampleFrames, into: &sampleFrames)
+    try read(.patchSize, into: &patchSize)
+    try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
+    try read(.maxTextLength, into: &maxTextLength)
+    try read(.isNormAffine, into: &isNormAffine)
+    try read(.normEpsilon, into: &normEpsilon)
+    try read(.spatialInterpolationScale, into: &spatialInterpolationScale)
+    try read(.temporalInterpolationScale, into: &temporalInterpolationScale)
+    try read(.usesRotaryEmbeddings, into: &usesRotaryEmbeddings)
+    try read(.usesLearnedEmbeddings, into: &usesLearnedEmbeddings)
+    try read(.usesPatchBias, into: &usesPatchBias)
+    try read(.expertLayers, into: &expertLayers)
+
+    func require<Value: Decodable & Equatable & Sendable>(_ key: CodingKeys, _ allowed: Value?) throws {
+      let value = try values.decodeIfPresent(Value.self, forKey: key)
+      guard value == nil || value == allowed else {
+        let wanted = allowed.map { "\($0)" } ?? "null"
+        throw InvalidField(key.rawValue, "is \(value!); this program supports \(wanted) only")
+      }
+    }
+    try require(.activation, "gelu-approximate")
+    try require(.timestepActivation, "silu")
+    try require(.temporalPatchSize, nil as Int?)
+    try require(.ofsEmbeddingSize, nil as Int?)
+    try require(.expertHeadSize, headSize)
+    try require(.effectTypes, nil as [String]?)
+    try require(.referenceEmbeddings, nil as Int?)
+    try require(.referenceTrainMode, nil as String?)
+    try require(.singleEncoder, false)
+    try require(.residualAddition, false)
+  }
+
+  package func validate() throws(InvalidField) {
+    /// No published model comes near these; beyond them sizes would overflow or never fit a machine.
+    for (key, value, limit) in [
+      (CodingKeys.headCount, headCount, 1024), (.headSize, headSize, 1024), (.inChannels, inChannels, 4096),
+      (.outChannels, outChannels, 4096), (.timeEmbeddingSize, timeEmbeddingSize, 65_536),
+      (.textEmbeddingSize, textEmbeddingSize, 65_536), (.layerCount, layerCount, 1000),
+      (.sampleWidth, sampleWidth, 8192), (.sampleHeight, sampleHeight, 8192), (.sampleFrames, sampleFrames, 8192),
+      (.patchSize, patchSize, 16), (.temporalCompressionRatio, temporalCompressionRatio, 64),
+      (.maxTextLength, maxTextLength, 8192),
+    ] {
+      guard (1...limit).contains(value) else { throw InvalidField(key.rawValue, "must be 1...\(limit), not \(value)") }
+    }
+    // The rotary axes take 1/4, 3/8 and 3/8 of a head, each in pairs; the sin-cos table splits D alike.
+    guard headSize % 16 == 0 else {
+      throw InvalidField(CodingKeys.headSize.rawValue, "must be a multiple of 16, not \(headSize)")
+    }
+    guard normEpsilon > 0, normEpsilon < 1 else {
+      throw InvalidField(CodingKeys.normEpsilon.rawValue, "must lie between 0 and 1, not \(normEpsilon)")
+    }
+    guard spatialInterpolationScale > 0, spatialInterpolationScale.isFinite else {
+      throw InvalidField(CodingKeys.spatialInterpolationScale.rawValue, "must be positive")
+    }
+    guard temporalInterpolationScale > 0, temporalInterpolationScale.isFinite else {
+      throw InvalidField(CodingKeys.temporalInterpolationScale.rawValue, "must be positive")
+    }
+    var seen = Set<Int>()
+    for layer in expertLayers {
+      guard (0..<layerCount).contains(layer) else {
+        throw InvalidField(
+          CodingKeys.expertLayers.rawValue, "names block \(layer); there are blocks 0...\(layerCount - 1)")
+      }
+      guard seen.insert(layer).inserted else {
+        throw InvalidField(CodingKeys.expertLayers.rawValue, "names block \(layer) twice")
+      }
+    }
+  }
+}

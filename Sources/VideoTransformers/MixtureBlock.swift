@@ -1,0 +1,74 @@
+import Tensors
+
+/// One stream's share of a mixture block: what truly differs between backbones, and between base and expert only in
+/// their weights.
+package protocol MixtureBranch: Sendable {
+  /// What a stream is processed under: modulation, rotary table, cross-attention context.
+  associatedtype Conditioning: Sendable
+  /// What `finish` needs of `project`'s work.
+  associatedtype Residual
+
+  /// Normalises `[B, N, D]` and projects it to queries, keys and values `[B, A, N, K]`, rotated.
+  func project(_ stream: Tensor, _ conditioning: Conditioning) -> Projection<Residual>
+  /// Keys and values alone, for a stream whose own queries nobody reads.
+  func projectKeyValues(_ stream: Tensor, _ conditioning: Conditioning) -> KeyValues
+  /// Takes the attended values `[B, N, D]` through the rest of the block.
+  func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: Conditioning) -> Tensor
+}
+
+/// Queries, keys and values of one stream, and what its branch keeps for the rest of the block.
+package struct Projection<Residual> {
+  package let queries: Tensor
+  package let keyValues: KeyValues
+  package let residual: Residual
+}
+
+/// The two token streams of Video-As-Prompt, `[B, N, D]` each; without a reference the base model runs alone.
+package struct MixtureStreams: Sendable {
+  package var target: Tensor
+  package var reference: Tensor?
+
+  package init(target: Tensor, reference: Tensor?) {
+    self.target = target
+    self.reference = reference
+  }
+}
+
+/// A transformer block with an optional Mixture-of-Transformers expert (arXiv 2510.20888, section 3.3).
+///
+/// Base and expert each project their own stream; all queries attend to the keys and values of both streams in one full
+/// attention; each branch finishes its own tokens. This is the only place that knows about sharing.
+package struct MixtureBlock<Branch: MixtureBranch>: Sendable {
+  private let base: Branch
+  private let expert: Branch?
+
+  package init(base: Branch, expert: Branch?) {
+    self.base = base
+    self.expert = expert
+  }
+
+  package var hasExpert: Bool { expert != nil }
+
+  /// - Parameters:
+  ///   - isLastExpert: whether no later block reads the reference stream; its queries and the expert's work after the
+  ///     attention are then left out, because they cannot change the output.
+  /// - Returns: the streams after the block; without an expert the reference passes through unchanged.
+  package func callAsFunction(
+    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, isLastExpert: Bool
+  ) -> MixtureStreams {
+    let own = base.project(streams.target, target)
+    guard let expert, let stream = streams.reference, let reference else {
+      let attended = own.queries.attending(to: [own.keyValues])
+      return MixtureStreams(target: base.finish(attended, own.residual, target), reference: streams.reference)
+    }
+    if isLastExpert {
+      let attended = own.queries.attending(to: [own.keyValues, expert.projectKeyValues(stream, reference)])
+      return MixtureStreams(target: base.finish(attended, own.residual, target), reference: nil)
+    }
+    let other = expert.project(stream, reference)
+    let parts = [own.keyValues, other.keyValues]
+    return MixtureStreams(
+      target: base.finish(own.queries.attending(to: parts), own.residual, target),
+      reference: expert.finish(other.queries.attending(to: parts), other.residual, reference))
+  }
+}

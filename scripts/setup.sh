@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what the build needs beyond Swift 6.3: Debian's OpenBLAS, FFmpeg and SentencePiece libraries.
+set -euo pipefail
+
+packages=(libopenblas-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libsentencepiece-dev pkg-config)
+
+if dpkg -s "${packages[@]}" >/dev/null 2>&1; then
+  exit 0
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
