@@ -43,9 +43,14 @@ struct SchedulerConfigurationTests {
     #expect(try decode(Self.unipc()) == .unipc(unipc))
   }
 
-  private static func unipc(_ changes: String = #""solver_p": null"#) -> String {
-    #"{"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0, "use_flow_sigmas": true, "#
-      + #""prediction_type": "flow_prediction", \#(changes)}"#
+  /// The published base model's file, one field of it changed.
+  private static func unipc(_ field: String = "solver_p", _ value: String = "null") -> String {
+    var fields = [
+      "_class_name": #""UniPCMultistepScheduler""#, "flow_shift": "3.0", "use_flow_sigmas": "true",
+      "prediction_type": #""flow_prediction""#,
+    ]
+    fields[field] = value
+    return "{" + fields.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
   }
 
   @Test("Flow matching is sampled by Euler's method or UniPC, and by neither diffusion method")
@@ -65,15 +70,12 @@ struct SchedulerConfigurationTests {
   @Test(
     "UniPC is refused where it would not sample flow matching as it is published",
     arguments: [
-      (#""use_flow_sigmas": false"#, "use_flow_sigmas"), (#""prediction_type": "epsilon""#, "prediction_type"),
-      (#""predict_x0": false"#, "predict_x0"), (#""thresholding": true"#, "thresholding"),
-      (#""final_sigmas_type": "sigma_min""#, "final_sigmas_type"), (#""solver_order": 4"#, "solver_order"),
-      (#""solver_order": 0"#, "solver_order"), (#""solver_type": "bh3""#, "solver_type"),
-      (#""flow_shift": 0"#, "flow_shift"), (#""use_karras_sigmas": true"#, "use_karras_sigmas"),
+      ("use_flow_sigmas", "false"), ("prediction_type", #""epsilon""#), ("predict_x0", "false"),
+      ("thresholding", "true"), ("final_sigmas_type", #""sigma_min""#), ("solver_order", "4"), ("solver_order", "0"),
+      ("solver_type", #""bh3""#), ("flow_shift", "0"), ("use_karras_sigmas", "true"),
     ])
-  func unipcRefusals(change: String, field: String) throws {
-    // Of fields named twice the last one counts.
-    let error = try #require(throws: ConfigError.self) { try decode(Self.unipc(change)) }
+  func unipcRefusals(field: String, value: String) throws {
+    let error = try #require(throws: ConfigError.self) { try decode(Self.unipc(field, value)) }
     guard case .invalid(field, _) = error.problem else {
       Issue.record("\(error.message)")
       return
