@@ -151,15 +151,7 @@ extension CogVideoXConfiguration: Decodable {
     guard temporalInterpolationScale > 0, temporalInterpolationScale.isFinite else {
       throw InvalidField(CodingKeys.temporalInterpolationScale.rawValue, "must be positive")
     }
-    var seen = Set<Int>()
-    for layer in expertLayers {
-      guard (0..<layerCount).contains(layer) else {
-        throw InvalidField(
-          CodingKeys.expertLayers.rawValue, "names block \(layer); there are blocks 0...\(layerCount - 1)")
-      }
-      guard seen.insert(layer).inserted else {
-        throw InvalidField(CodingKeys.expertLayers.rawValue, "names block \(layer) twice")
-      }
-    }
+    try InvalidField.check(
+      CodingKeys.expertLayers.rawValue, expertLayers: expertLayers, layerCount: layerCount)
   }
 }
