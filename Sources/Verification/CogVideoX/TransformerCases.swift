@@ -1,7 +1,6 @@
 import Checkpoints
 import Compute
 import Layers
-import Synchronization
 import Tensors
 import VideoTransformers
 
@@ -79,14 +78,5 @@ struct TransformerCases {
     guard let table, let cosines = try expected.optional("\(name).cos") else { return }
     comparison.compare("\(name).cos", table.cosines, cosines, RotaryCases.tolerance)
     comparison.compare("\(name).sin", table.sines, try expected["\(name).sin"], RotaryCases.tolerance)
-  }
-}
-
-/// Intermediate tensors in the order in which a model showed them.
-final class ObservedTensors: Sendable {
-  private let noted = Mutex<[(name: String, tensor: Tensor)]>([])
-  var tensors: [(name: String, tensor: Tensor)] { noted.withLock { $0 } }
-  var note: @Sendable (String, Tensor) -> Void {
-    { name, tensor in self.noted.withLock { $0.append((name, tensor)) } }
   }
 }
