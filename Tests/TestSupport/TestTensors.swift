@@ -10,7 +10,7 @@ extension Tensor {
   }
 
   /// Values rounded to float32.
-  package init(_ values: [Double], shape: Shape) { self.init(values.map(Float.init), shape: shape) }
+  package init(rounding values: [Double], shape: Shape) { self.init(values.map(Float.init), shape: shape) }
 }
 
 private let threadCountOwner = Mutex(())
