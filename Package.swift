@@ -69,8 +69,8 @@ let swiftTargets: [Target] = rows.map { row in
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Generation", "Layers", "Schedulers",
-  "Tensors", "Tokenizers", "Verification", "VideoTransformers",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Generation", "Layers", "Media",
+  "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
