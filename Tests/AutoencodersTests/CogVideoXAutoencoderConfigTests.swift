@@ -2,8 +2,8 @@ import Checkpoints
 import Compute
 import Foundation
 import Layers
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Autoencoders
