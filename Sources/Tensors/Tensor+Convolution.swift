@@ -141,7 +141,8 @@ extension Tensor {
   /// - Returns: `[pools, H / 2, W / 2, outputs]`, extents rounded down.
   package func convolvedDownsampling(_ weight: Tensor, bias: Tensor, pools: [Range<Int>]) -> Tensor {
     precondition(
-      rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)")
+      rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)"
+    )
     return Tensor([pools.count, shape[1] / 2, shape[2] / 2, weight.shape[0]]) { output in
       withReader(nil, nil) { reader in
         weight.withConvolutionWeight(bias) { ConvolutionKernel.downsampling(reader, $0, pools: pools, output) }
