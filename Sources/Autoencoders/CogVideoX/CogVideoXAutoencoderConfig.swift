@@ -70,9 +70,8 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
     try fields.read(.blockChannels, into: &blockChannels)
     downBlockTypes = try fields.decodeIfPresent([String].self, forKey: .downBlockTypes)
     upBlockTypes = try fields.decodeIfPresent([String].self, forKey: .upBlockTypes)
-<<<<<<< HEAD
     try fields.read(.layersPerBlock, into: &layersPerBlock)
-    try fields.read(.activation, into: &activation)
+    activation = try fields.choice(forKey: .activation, else: activation)
     try fields.read(.normEpsilon, into: &normEpsilon)
     try fields.read(.normGroups, into: &normGroups)
     try fields.read(.temporalCompressionRatio, into: &temporalCompressionRatio)
@@ -82,19 +81,6 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
     try fields.read(.invertsScaleOfLatents, into: &invertsScaleOfLatents)
     try fields.read(.usesQuantConv, into: &usesQuantConv)
     try fields.read(.usesPostQuantConv, into: &usesPostQuantConv)
-=======
-    try read(.layersPerBlock, into: &layersPerBlock)
-    activation = try fields.choice(forKey: .activation, else: activation)
-    try read(.normEpsilon, into: &normEpsilon)
-    try read(.normGroups, into: &normGroups)
-    try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
-    try read(.sampleHeight, into: &sampleHeight)
-    try read(.sampleWidth, into: &sampleWidth)
-    try read(.scalingFactor, into: &scalingFactor)
-    try read(.invertsScaleOfLatents, into: &invertsScaleOfLatents)
-    try read(.usesQuantConv, into: &usesQuantConv)
-    try read(.usesPostQuantConv, into: &usesPostQuantConv)
->>>>>>> main
   }
 }
 
