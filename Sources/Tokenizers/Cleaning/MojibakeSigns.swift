@@ -34,7 +34,7 @@ enum MojibakeSigns {
 
   private static let signs: [ScalarPattern] = [
     ScalarPattern(c1),
-    ScalarPattern(nearBad, bad),
+    ScalarPattern(ScalarSet(bad, nearBad), bad),
     ScalarPattern("a-zA-Z", ScalarSet(lowerCommon, upperCommon), bad),
     ScalarPattern(bad, nearBad),
     ScalarPattern(ScalarSet(lowerAccented, lowerCommon, box, closing, currency, numeric), upperAccented),

@@ -24,10 +24,7 @@ enum TextRepair {
 
   private static func repaired(line: Scalars, isMarkup: Bool) -> Scalars {
     var text = line
-    // As the repair itself may uncover a tag.
-    var isMarkup = isMarkup
     while true {
-      isMarkup = isMarkup || line.contains("<")
       var next = isMarkup ? text : resolvingEntities(text)
       next = Mojibake.repaired(next)
       next = next.flatMap { simplified($0) }
