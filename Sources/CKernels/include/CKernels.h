@@ -33,6 +33,20 @@ struct vap_winograd_output {
   ptrdiff_t pixel_stride, row_stride, width, height;
 };
 
+// Some queries of one head and what attention has found for them so far, transposed: a query is a column. Rows have
+// `width` floats, whole vectors; columns without a query hold zeros.
+struct vap_query_strip {
+  // [size, width]
+  const float *queries;
+  // Sums of the values, [size, width], not yet divided by `sums`.
+  float *output;
+  // The largest scores and the sums of weights, [width]; before the first keys -inf and 0.
+  float *maxima, *sums;
+  ptrdiff_t size, width;
+  // Makes a score a logit to base 2; positive.
+  float scale;
+};
+
 struct vap_kernels {
   const char *name;
   // Floats of a vector; panels are padded to whole vectors.
@@ -74,10 +88,18 @@ struct vap_kernels {
 
   // Softmax of one row in place, after adding `bias` where given.
   void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
-  // One step of online softmax on a tile of scores (base-2 logits), in place:
-  // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
-  void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
-                         float *sums, float *output, ptrdiff_t head_size);
+
+  // Most queries of a strip.
+  ptrdiff_t strip_queries;
+  // Attention of a strip to `count` more keys `[count, size]` and values `[count, size]`, with online softmax:
+  // scores = queries keys' + bias, maxima' = max(maxima, scores), weights = 2^(scale (scores - maxima')), and with
+  // f = 2^(scale (maxima - maxima')): sums = f sums + total of weights, output = f output + weighted values.
+  // `bias` and the room for `scores` are `[count, width]`.
+  void (*attend)(const struct vap_query_strip *strip, const float *keys, const float *values, ptrdiff_t count,
+                 const float *_Nullable bias, float *scores);
+  // out[c, r] = in[r, c] scale
+  void (*transpose)(float *out, ptrdiff_t out_stride, const float *in, ptrdiff_t in_stride, float scale,
+                    ptrdiff_t rows, ptrdiff_t columns);
 
   // Products with packed weights: c = a b, or c += a b, for `rows` rows of `k` values and a panel of k rows and
   // `columns` <= VAP_PANEL columns. Rows of a and c lie `stride_a` and `stride_c` apart.
