@@ -1,0 +1,11 @@
+import Synchronization
+import Tensors
+
+/// Intermediate tensors in the order in which a model showed them.
+final class ObservedTensors: Sendable {
+  private let noted = Mutex<[(name: String, tensor: Tensor)]>([])
+  var tensors: [(name: String, tensor: Tensor)] { noted.withLock { $0 } }
+  var note: @Sendable (String, Tensor) -> Void {
+    { name, tensor in self.noted.withLock { $0.append((name, tensor)) } }
+  }
+}
