@@ -28,6 +28,13 @@ extension Tensor {
     mapped { output, input, count in kernels.affine(output, input, scale, offset, count) }
   }
 
+  /// Values outside of `range` moved to its nearer end.
+  package func clamped(to range: ClosedRange<Float>) -> Tensor {
+    mapped { output, input, count in
+      for index in 0..<count { output[index] = min(max(input[index], range.lowerBound), range.upperBound) }
+    }
+  }
+
   private func mapped(
     _ kernel: (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int) -> Void
   ) -> Tensor {
