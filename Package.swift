@@ -40,9 +40,12 @@ let rows: [Row] = [
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(
+    name: "Evaluation",
+    imports: ["Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(
     name: "Verification",
     imports: [
-      "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
+      "Evaluation", "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
       "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
@@ -68,7 +71,7 @@ let swiftTargets: [Target] = rows.map { row in
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
-let tested = ["Autoencoders", "Checkpoints", "Encoders", "Schedulers", "Tensors", "Tokenizers"]
+let tested = ["Autoencoders", "Checkpoints", "Encoders", "Evaluation", "Schedulers", "Tensors", "Tokenizers"]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
   .testTarget(
