@@ -45,8 +45,8 @@ let rows: [Row] = [
   Row(
     name: "Verification",
     imports: [
-      "Evaluation", "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
-      "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Evaluation", "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
+      "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
     name: "Benchmarks",
@@ -71,7 +71,10 @@ let swiftTargets: [Target] = rows.map { row in
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
-let tested = ["Autoencoders", "Checkpoints", "Encoders", "Evaluation", "Schedulers", "Tensors", "Tokenizers"]
+let tested = [
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
+  "Media", "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
+]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
   .testTarget(

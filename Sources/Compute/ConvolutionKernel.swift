@@ -23,8 +23,9 @@ package struct ConvolutionWeight {
 /// 3.4 times fewer products (8 for 27) and rounds no worse than a direct sum. A task computes a block of tiles, 2 x 2
 /// pixels each, for all frames; whatever it holds between passes stays in cache.
 package enum ConvolutionKernel {
-  /// Tiles along each side of a block.
-  private static let blockSide = 8
+  /// Tiles along each side of a block: 36 tiles are whole tiles of the product kernel, and a block of 128 channels stays
+  /// in a cache of 1 MB.
+  private static let blockSide = 6
 
   /// Causal convolution with 3 x 3 x 3 taps: frame t reads frames t - 2...t, the plane is padded by one zero pixel.
   ///
@@ -74,15 +75,16 @@ package enum ConvolutionKernel {
     let (rows, columns) = (block.rows.widened(by: 1), block.columns.widened(by: 1))
     let rowStride = columns.count * channels
     let band = rows.count * rowStride
-    withScratch(band + 9 * tiles * (channels + VAP_PANEL)) { scratch in
+    let plane = paddedPlane(tiles * channels)
+    withScratch(band + 9 * (plane + paddedPlane(tiles * VAP_PANEL))) { scratch in
       let transformed = scratch + band
-      let products = transformed + 9 * tiles * channels
+      let products = transformed + 9 * plane
       for frame in 0..<input.frameCount {
         input.read(frame: frame, rows: rows, columns: columns, into: scratch)
         for row in 0..<block.rows.count {
           kernels.winograd_upsampled_input(
-            transformed + row * block.columns.count * channels, tiles * channels, scratch + row * rowStride,
-            rowStride, block.columns.count, channels)
+            transformed + row * block.columns.count * channels, plane, scratch + row * rowStride, rowStride,
+            block.columns.count, channels)
         }
         for group in groups {
           panels.multiply(transformed, places: 0..<9, group: group, tiles: tiles, into: products)
@@ -162,7 +164,8 @@ struct TileBlock {
         pixel_stride: pixelStride, row_stride: width * pixelStride,
         width: min(2 * columns.count, width - 2 * columns.lowerBound), height: min(2, height - 2 * row))
       transform(
-        &target, products + line * columns.count * stride, rows.count * columns.count * stride, stride, channels.count)
+        &target, products + line * columns.count * stride, paddedPlane(rows.count * columns.count * stride), stride,
+        channels.count)
     }
   }
 }
@@ -190,9 +193,10 @@ private struct CausalBlock {
     let pixelColumns = block.pixelColumns.widened(by: 1)
     let rowStride = pixelColumns.count * channels
     let band = pixelRows.count * rowStride
-    withScratch(4 * band + 16 * tiles * (channels + VAP_PANEL)) { scratch in
+    let plane = paddedPlane(tiles * channels)
+    withScratch(4 * band + 16 * (plane + paddedPlane(tiles * VAP_PANEL))) { scratch in
       let transformed = scratch + 4 * band
-      let products = transformed + 16 * tiles * channels
+      let products = transformed + 16 * plane
       // A ring of the last four frames.
       func slot(_ frame: Int) -> UnsafeMutablePointer<Float> { scratch + (frame + 4) % 4 * band }
       func read(_ frame: Int) { input.read(frame: frame, rows: pixelRows, columns: pixelColumns, into: slot(frame)) }
@@ -206,7 +210,7 @@ private struct CausalBlock {
           for row in 0..<rows.count {
             let offset = 2 * row * rowStride
             kernels.winograd_input(
-              transformed + row * columns.count * channels, tiles * channels, slot(frame + term.first) + offset,
+              transformed + row * columns.count * channels, plane, slot(frame + term.first) + offset,
               slot(frame + term.second) + offset, term.sign, rowStride, columns.count, channels)
           }
           for group in groups {
@@ -272,11 +276,15 @@ struct WeightPanels {
     let panel = start + layout.offset(of: group)
     for (index, place) in places.enumerated() {
       kernels.multiply_panel(
-        products + index * tiles * width, width, input + index * tiles * layout.inputs, layout.inputs,
-        panel + place * plane, tiles, layout.inputs, width, 0)
+        products + index * paddedPlane(tiles * width), width, input + index * paddedPlane(tiles * layout.inputs),
+        layout.inputs, panel + place * plane, tiles, layout.inputs, width, 0)
     }
   }
 }
+
+/// Distance of the planes of a transform. A power of two would send the same element of all planes, which are used
+/// together, to the same few places of the cache; so it is one cache line more.
+private func paddedPlane(_ count: Int) -> Int { count + 16 }
 
 extension Range<Int> {
   func widened(by margin: Int) -> Range<Int> { lowerBound - margin..<upperBound + margin }

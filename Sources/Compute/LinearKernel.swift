@@ -47,24 +47,34 @@ package struct StoredMatrix {
     self.columns = columns
   }
 
-  /// Calls `body` with the rows in `range` as float32; 16-bit rows are widened into scratch that ends with the call.
+  /// Calls `body` with whole rows as float32, dense.
   package func withRows(_ range: Range<Int>, _ body: (UnsafePointer<Float>) -> Void) {
-    let first = start + range.lowerBound * columns * dtype.byteCount
-    guard dtype != .float32 else { return body(first.assumingMemoryBound(to: Float.self)) }
-    let count = range.count * columns
-    withScratch(count) { scratch in
+    withBlock(rows: range, columns: 0..<columns) { rows, _ in body(rows) }
+  }
+
+  /// Calls `body` with a block of the matrix as float32 and its row stride; 16-bit values are widened into scratch that
+  /// ends with the call.
+  package func withBlock(
+    rows range: Range<Int>, columns part: Range<Int>, _ body: (UnsafePointer<Float>, _ stride: Int) -> Void
+  ) {
+    let first = start + (range.lowerBound * columns + part.lowerBound) * dtype.byteCount
+    guard dtype != .float32 else { return body(first.assumingMemoryBound(to: Float.self), columns) }
+    let widen = dtype == .bfloat16 ? kernels.widen_bf16 : kernels.widen_f16
+    withScratch(range.count * part.count) { scratch in
       let halves = first.assumingMemoryBound(to: UInt16.self)
-      if dtype == .bfloat16 { kernels.widen_bf16(scratch, halves, count) } else { kernels.widen_f16(scratch, halves, count) }
-      body(scratch)
+      for row in 0..<range.count { widen(scratch + row * part.count, halves + row * columns, part.count) }
+      body(scratch, part.count)
     }
   }
 }
 
 package enum LinearKernel {
-  /// Rows of a tile; a tile re-reads its panel of weights from cache, so more rows cost fewer conversions.
-  private static let tileRows = 512
-  /// Float32 elements of a weight panel (about 6 MB): what a thread widens at a time.
-  private static let panelElements = 1 << 20 | 1 << 19
+  // A tile's size trades OpenBLAS's packing of operands, which large tiles repeat less, against threads that wait for
+  // the last tile: measured in scripts/bench/NOTES.md.
+  private static let tileRows = 544
+  private static let tileOutputs = 768
+  /// Inputs multiplied at a time, which bounds a widened block of weights to 12 MB.
+  private static let tileInputs = 4096
 
   /// output = activation(input weight' + bias)
   ///
@@ -76,17 +86,22 @@ package enum LinearKernel {
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let rowTiles = Tiling(count: rows, limit: tileRows, multiple: 16)
-    let panels = Tiling(count: outputs, limit: max(64, min(768, panelElements / inputs)), multiple: 64)
+    let panels = Tiling(count: outputs, limit: tileOutputs, multiple: 64)
+    let chunks = Tiling(count: inputs, limit: tileInputs, multiple: 64)
     // Sound: tiles write disjoint parts of the output and only read everything else.
     nonisolated(unsafe) let (input, bias, output, weight) = (input, bias, output, weight)
     Workers.forEach(rowTiles.tiles * panels.tiles) { tile in
       let rowRange = rowTiles[tile % rowTiles.tiles]
       let panel = panels[tile / rowTiles.tiles]
       let target = output + rowRange.lowerBound * outputs + panel.lowerBound
-      weight.withRows(panel) { weights in
-        BLAS.multiply(
-          rowRange.count, panel.count, inputs, input + rowRange.lowerBound * inputs, strideA: inputs,
-          weights, strideB: inputs, target, strideC: outputs)
+      for chunk in 0..<chunks.tiles {
+        let columns = chunks[chunk]
+        weight.withBlock(rows: panel, columns: columns) { weights, stride in
+          BLAS.multiply(
+            rowRange.count, panel.count, columns.count,
+            input + rowRange.lowerBound * inputs + columns.lowerBound, strideA: inputs, weights, strideB: stride,
+            beta: chunk == 0 ? 0 : 1, target, strideC: outputs)
+        }
       }
       kernels.bias_activate(
         target, rowRange.count, outputs, bias.map { $0 + panel.lowerBound }, activation.code, panel.count)

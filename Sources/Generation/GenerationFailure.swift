@@ -1,4 +1,5 @@
 import Compute
+import Foundation
 import Runtime
 import Schedulers
 import Tensors
@@ -34,15 +35,15 @@ package enum GenerationFailure: Failure, Equatable {
     case .noLatents(let path): "\(path): holds no tensor named 'latents'"
     case .noImage: "--image is missing: the picture whose subject the new video shows"
     case .notEnoughMemory(let needed, let budget, let advice):
-      "this size needs \(gibibytes(needed)) of memory and the budget is \(gibibytes(budget)); \(advice)"
+      "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
     case .schedulerDoesNotFit(let method, let path):
       "--scheduler \(method.rawValue) does not fit this checkpoint: \(path) describes another kind of noise schedule"
     }
   }
 }
 
-/// "7.5 GiB"
-package func gibibytes(_ bytes: Int) -> String {
-  let hundredths = (bytes * 100) >> 30
-  return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) GiB"
+/// "7.50 GiB", or "12.3 MiB" below a gibibyte.
+package func byteText(_ bytes: Int) -> String {
+  bytes >= 1 << 30
+    ? String(format: "%.2f GiB", Double(bytes) / 0x1p30) : String(format: "%.1f MiB", Double(bytes) / 0x1p20)
 }

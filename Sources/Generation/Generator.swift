@@ -36,7 +36,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     options = BackboneOptions(
       context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
     if plan.usesTiles {
-      observer(.warning("the autoencoder works in tiles to stay within \(gibibytes(plan.budget)) of memory"))
+      observer(.warning("the autoencoder works in tiles to stay within \(byteText(plan.budget)) of memory"))
     }
   }
 

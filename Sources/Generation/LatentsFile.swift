@@ -21,6 +21,12 @@ package struct LatentsFile: Sendable {
     }
   }
 
+  /// Writes noise to start from.
+  package static func write(initial latents: Tensor, to path: String) throws {
+    try SafetensorsWriter.write([(name: "latents", tensor: latents)], to: path)
+  }
+
+  /// Writes the result of a denoising.
   package static func write(denoised latents: Tensor, metadata: [String: String], to path: String) throws {
     try SafetensorsWriter.write(
       [(name: "latents", tensor: latents)], metadata: metadata.merging([stateKey: "denoised"]) { $1 }, to: path)

@@ -14,16 +14,22 @@ package struct CausalConv3D: Sendable {
     bias = scope.parameter("bias", [outputs])
   }
 
-  /// - Parameters:
-  ///   - transform: applied to the pixels of `chunk` as they are read.
-  ///   - residual: `[F, H, W, outputs]`, added to the result.
+  /// - Parameter transform: applied to the pixels of `chunk` as they are read.
   /// - Returns: `[F, H, W, outputs]`.
   package func callAsFunction(
-    _ chunk: Tensor, transform: PixelTransform? = nil, adding residual: Tensor? = nil, _ cache: inout TemporalCache
+    _ chunk: Tensor, transform: PixelTransform? = nil, _ cache: inout TemporalCache
   ) -> Tensor {
     let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0) }
-    return chunk.convolvedCausally(
-      weight.tensor, bias: bias.tensor, transform: transform, previous: previous, adding: residual)
+    return chunk.convolvedCausally(weight.tensor, bias: bias.tensor, transform: transform, previous: previous)
+  }
+
+  /// Adds the convolution of `chunk` to `sum`, `[F, H, W, outputs]`.
+  package func add(
+    _ chunk: Tensor, transform: PixelTransform? = nil, to sum: inout Tensor, _ cache: inout TemporalCache
+  ) {
+    let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0) }
+    sum.addCausalConvolution(
+      of: chunk, weight.tensor, bias: bias.tensor, transform: transform, previous: previous)
   }
 }
 

@@ -78,7 +78,7 @@ final class CodecContext {
 }
 
 /// Owns a dictionary of string options or metadata.
-struct Options: ~Copyable {
+struct OptionDictionary: ~Copyable {
   var pointer: OpaquePointer?
 
   init(_ entries: [String: String] = [:]) {

@@ -49,6 +49,9 @@ extension Tensor {
     precondition(rank == 3 && shape[2] % heads == 0, "\(shape) does not split into \(heads) heads")
     let (batch, tokens, headSize) = (shape[0], shape[1], shape[2] / heads)
     precondition(
+      norm.map { $0.weight.count == headSize && $0.bias.count == headSize } ?? true,
+      "norm of heads of size \(headSize)")
+    precondition(
       rotary == nil || rotary!.cosines.shape == [tokens - rotaryStart, headSize],
       "rotary table for \(rotary?.tokens ?? 0) tokens on \(tokens) - \(rotaryStart)")
     return Tensor([batch, heads, tokens, headSize]) { output in

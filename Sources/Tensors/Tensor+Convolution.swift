@@ -41,23 +41,44 @@ extension Tensor {
   ///   - bias: `[outputs]`.
   ///   - transform: applied to the pixels of this clip, not to the padding and not to `previous`.
   ///   - previous: the two frames before the first, transformed, `[2, H, W, C]`; without them frame 0 stands for both.
-  ///   - residual: `[F, H, W, outputs]`, added to the result.
   /// - Returns: `[F, H, W, outputs]`.
   package func convolvedCausally(
-    _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil,
-    adding residual: Tensor? = nil
+    _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil
   ) -> Tensor {
-    let result = Shape([shape[0], shape[1], shape[2], weight.shape[0]])
+    Tensor([shape[0], shape[1], shape[2], weight.shape[0]]) { output in
+      convolveCausally(weight, bias, transform, previous, adding: nil, into: output)
+    }
+  }
+
+  /// Adds the causal convolution of `clip` to this tensor, in place if no other tensor shares its storage.
+  ///
+  /// - Parameter clip: `[F, H, W, C]`; this tensor is `[F, H, W, outputs]`.
+  package mutating func addCausalConvolution(
+    of clip: Tensor, _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil
+  ) {
+    let result = Shape([clip.shape[0], clip.shape[1], clip.shape[2], weight.shape[0]])
+    precondition(shape == result, "addition of a convolution \(result) to \(shape)")
+    if isKnownUniquelyReferenced(&storage), !storage.isMapped, layout.isDense, dtype == .float32 {
+      // A storage that is not mapped has an address.
+      let start = storage.bytes.baseAddress!.assumingMemoryBound(to: Float.self) + layout.offset
+      clip.convolveCausally(weight, bias, transform, previous, adding: start, into: start)
+    } else {
+      let residual = self
+      self = Tensor(result) { output in
+        residual.withFloats { clip.convolveCausally(weight, bias, transform, previous, adding: $0, into: output) }
+      }
+    }
+  }
+
+  private func convolveCausally(
+    _ weight: Tensor, _ bias: Tensor, _ transform: PixelTransform?, _ previous: Tensor?,
+    adding residual: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>
+  ) {
     precondition(
       rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3, 3],
       "causal convolution of \(shape) with \(weight.shape)")
-    precondition(residual.map { $0.shape == result } ?? true, "residual of another shape than \(result)")
-    return Tensor(result) { output in
-      withReader(transform, previous) { reader in
-        Tensor.withPointers([residual]) { pointers in
-          weight.withConvolutionWeight(bias) { ConvolutionKernel.causal(reader, $0, residual: pointers[0], output) }
-        }
-      }
+    withReader(transform, previous) { reader in
+      weight.withConvolutionWeight(bias) { ConvolutionKernel.causal(reader, $0, residual: residual, output) }
     }
   }
 

@@ -42,6 +42,10 @@ extension Tensor {
     precondition(
       [weight, bias].allSatisfy { $0 == nil || $0?.count == width },
       "layer norm of \(shape) with weight \(String(describing: weight?.shape))")
+    precondition(
+      modulations.allSatisfy { $0.scale.shape == [shape[0], width] && $0.shift.shape == [shape[0], width] }
+        && (modulations.isEmpty || rank == 3),
+      "layer norm of \(shape) with modulations \(modulations.map { ($0.scale.shape, $0.shift.shape) })")
     let tokens = modulations.isEmpty ? 1 : shape[-2]
     return Tensor(shape) { output in
       Tensor.withPointers([self, weight, bias] + modulations.flatMap { [$0.scale, $0.shift] }) { pointers in
@@ -82,6 +86,8 @@ extension Tensor {
   /// Both are `[B, N, D]`.
   package func adding(_ update: Tensor, gatedBy gates: [Gate]) -> Tensor {
     precondition(shape == update.shape && rank == 3, "gated addition of \(update.shape) to \(shape)")
+    precondition(
+      gates.allSatisfy { $0.gate.shape == [shape[0], shape[2]] }, "gates \(gates.map(\.gate.shape)) for \(shape)")
     let (tokens, width) = (shape[1], shape[2])
     return Tensor(shape) { output in
       Tensor.withPointers([self, update] + gates.map(\.gate)) { pointers in

@@ -8,7 +8,8 @@ import Compute
 /// This is the only type models compute with, so a second device or gradient recording enters here and in the
 /// operations of this target, not in layers or models.
 package struct Tensor: Sendable {
-  package let storage: Storage
+  // Replaceable for the operations here that update a tensor in place, where no other shares its storage.
+  package internal(set) var storage: Storage
   package let layout: Layout
   package let dtype: DType
 

@@ -63,7 +63,8 @@ package struct Comparison: Sendable {
       difference += distance * distance
       norm += expected[index] * expected[index]
       maxAbsolute = max(maxAbsolute, distance)
-      let excess = distance - (tolerance.absolute + tolerance.relative * abs(expected[index]))
+      let allowed = tolerance.absolute + tolerance.relative * abs(expected[index])
+      let excess = distance.isFinite ? distance - allowed : .infinity
       if excess > worstExcess { (worst, worstExcess) = (index, excess) }
     }
     if difference > 0 { maxRelative = max(maxRelative, norm > 0 ? (difference / norm).squareRoot() : .infinity) }

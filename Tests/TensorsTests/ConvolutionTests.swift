@@ -95,8 +95,16 @@ import Testing
     let bias = Self.make([size.outputs], seed: 7)
     let residual = Self.make([size.frames, size.height, size.width, size.outputs], seed: 8)
     let expected = Self.causal(Clip(Tensor.concatenated([previous, input], axis: 0)), weight, bias) + residual
-    let result = input.convolvedCausally(weight, bias: bias, previous: previous, adding: residual)
-    expectClose(result, expected, absolute: Self.tolerance, "\(size)")
+    var shared = residual
+    shared.addCausalConvolution(of: input, weight, bias: bias, previous: previous)
+    expectClose(shared, expected, absolute: Self.tolerance, "\(size)")
+    // A tensor that nobody else holds is updated in place, with the same result.
+    var own = residual.scaled(by: 1)
+    let place = own.storage.bytes.baseAddress
+    own.addCausalConvolution(of: input, weight, bias: bias, previous: previous)
+    #expect(own.storage.bytes.baseAddress == place)
+    #expect(own.floats() == shared.floats())
+    #expect(residual.storage.bytes.baseAddress != shared.storage.bytes.baseAddress)
     #expect(input.lastFrames(previous: previous).floats()
       == Tensor.concatenated([previous, input], axis: 0).sliced(0, size.frames..<size.frames + 2).floats())
   }
@@ -303,5 +311,18 @@ import Testing
       }
     }
   }
-}
 
+  @Test("blending fades linearly from the end of one tensor into the start of the next")
+  func blending() {
+    let previous = Tensor([1, 2, 10, 20, 30, 40], shape: [1, 3, 2])
+    let next = Tensor([0, 0, 4, 4, 8, 8, 9, 9], shape: [1, 4, 2])
+    #expect(next.blended(after: previous, axis: 1, extent: 2).floats() == [10, 20, 17, 22, 8, 8, 9, 9])
+    // No further than the shorter of both.
+    let all = next.blended(after: previous, axis: 1, extent: 5).floats()
+    expectClose(Tensor(all), Tensor([1, 2, 8, 14.666667, 15.333333, 18.666667, 9, 9]), absolute: 1e-5)
+    #expect(next.blended(after: previous, axis: 1, extent: 0).floats() == next.floats())
+    #expect(
+      Tensor([0, 4, 8], shape: [1, 3]).blended(after: Tensor([6, 2], shape: [1, 2]), axis: 1, extent: 2).floats()
+        == [6, 3, 8])
+  }
+}

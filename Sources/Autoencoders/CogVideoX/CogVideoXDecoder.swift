@@ -47,16 +47,16 @@ struct CogVideoXDecoder: Sendable {
   func callAsFunction(_ latents: Tensor, _ cache: inout TemporalCache, _ context: RunContext) throws -> Tensor {
     var chunk = input(latents, &cache)
     context.probe("decoder.conv_in", chunk.channelsFirst)
-    chunk = try middle(chunk, latents: latents, &cache)
+    try middle.apply(to: &chunk, given: latents, &cache)
     context.probe("decoder.mid_block", chunk.channelsFirst)
     for (index, block) in blocks.enumerated() {
-      chunk = try block.residuals(chunk, latents: latents, &cache)
+      try block.residuals.apply(to: &chunk, given: latents, &cache)
       if let upsampler = block.upsampler {
         chunk = upsampler.upsampling(chunk, copies: Self.copies(of: chunk.shape[0], doublesTime: block.doublesTime))
       }
       context.probe("decoder.block_\(index)", chunk.channelsFirst)
     }
-    let transform = norm.transform(of: chunk, latents: latents, .silu)
+    let transform = norm.transform(of: chunk, given: latents, .silu)
     return output(chunk, transform: transform, &cache)
   }
 

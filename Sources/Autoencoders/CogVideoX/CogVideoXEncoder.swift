@@ -49,16 +49,15 @@ struct CogVideoXEncoder: Sendable {
     var chunk = input(chunk, &cache)
     context.probe("encoder.conv_in", chunk.channelsFirst)
     for (index, block) in blocks.enumerated() {
-      // The plain norm takes no latents.
-      chunk = try block.residuals(chunk, latents: chunk, &cache)
+      try block.residuals.apply(to: &chunk, given: (), &cache)
       if let downsampler = block.downsampler {
         chunk = downsampler.downsampling(chunk, pools: Self.pools(of: chunk.shape[0], halvesTime: block.halvesTime))
       }
       context.probe("encoder.block_\(index)", chunk.channelsFirst)
     }
-    chunk = try middle(chunk, latents: chunk, &cache)
+    try middle.apply(to: &chunk, given: (), &cache)
     context.probe("encoder.mid_block", chunk.channelsFirst)
-    let transform = norm.transform(of: chunk, latents: chunk, .silu)
+    let transform = norm.transform(of: chunk, .silu)
     context.probe(
       "encoder.norm_out", chunk.transformed(PixelTransform(transform.channels, activation: .identity)).channelsFirst)
     return output(chunk, transform: transform, &cache)

@@ -4,10 +4,10 @@ import Tensors
 
 /// A normalisation that a convolution applies as it reads a chunk of a clip.
 protocol ChunkNorm: Sendable {
-  /// - Parameters:
-  ///   - chunk: `[F, H, W, C]`; statistics are taken over all of it.
-  ///   - latents: the chunk's latents `[f, h, w, L]`, for norms that depend on them.
-  func transform(of chunk: Tensor, latents: Tensor, _ activation: Activation) -> PixelTransform
+  /// What the norm depends on besides the chunk.
+  associatedtype Condition
+  /// - Parameter chunk: `[F, H, W, C]`; statistics are taken over all of it.
+  func transform(of chunk: Tensor, given condition: Condition, _ activation: Activation) -> PixelTransform
 }
 
 /// The encoder's norm.
@@ -18,7 +18,7 @@ struct PlainNorm: ChunkNorm {
     norm = GroupNorm(scope, channels: channels, groups: groups, epsilon: epsilon)
   }
 
-  func transform(of chunk: Tensor, latents: Tensor, _ activation: Activation) -> PixelTransform {
+  func transform(of chunk: Tensor, given: Void = (), _ activation: Activation) -> PixelTransform {
     PixelTransform(norm.map(for: chunk), activation: activation)
   }
 }
@@ -38,8 +38,9 @@ struct SpatialNorm: ChunkNorm {
     addend = PointwiseConv3D(scope("conv_b")("conv"), inputs: latentChannels, outputs: channels)
   }
 
-  // Nearest upsampling and convolution with one tap commute, so both maps are computed at the latents' resolution.
-  func transform(of chunk: Tensor, latents: Tensor, _ activation: Activation) -> PixelTransform {
+  /// - Parameter latents: the chunk's, `[f, h, w, L]`.
+  func transform(of chunk: Tensor, given latents: Tensor, _ activation: Activation) -> PixelTransform {
+    // Nearest upsampling and convolution with one tap commute: both maps are computed at the latents' resolution.
     PixelTransform(
       norm.map(for: chunk),
       modulation: PixelModulation(

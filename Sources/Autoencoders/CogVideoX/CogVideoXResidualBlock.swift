@@ -26,12 +26,11 @@ struct CogVideoXResidualBlock<Norm: ChunkNorm>: Sendable {
     self.activation = activation
   }
 
-  /// `[F, H, W, inputs]` to `[F, H, W, outputs]`.
-  func callAsFunction(_ chunk: Tensor, latents: Tensor, _ cache: inout TemporalCache) -> Tensor {
-    let hidden = conv1(chunk, transform: norm1.transform(of: chunk, latents: latents, activation), &cache)
-    return conv2(
-      hidden, transform: norm2.transform(of: hidden, latents: latents, activation),
-      adding: shortcut?(chunk) ?? chunk, &cache)
+  /// `[F, H, W, inputs]` to `[F, H, W, outputs]`, in place: a chunk can take gigabytes.
+  func apply(to chunk: inout Tensor, given condition: Norm.Condition, _ cache: inout TemporalCache) {
+    let hidden = conv1(chunk, transform: norm1.transform(of: chunk, given: condition, activation), &cache)
+    if let shortcut { chunk = shortcut(chunk) }
+    conv2.add(hidden, transform: norm2.transform(of: hidden, given: condition, activation), to: &chunk, &cache)
   }
 }
 
@@ -51,12 +50,11 @@ struct CogVideoXResidualStack<Norm: ChunkNorm>: Sendable {
     }
   }
 
-  func callAsFunction(_ chunk: Tensor, latents: Tensor, _ cache: inout TemporalCache) throws -> Tensor {
-    var chunk = chunk
+  /// `[F, H, W, inputs]` to `[F, H, W, outputs]`. Throws `Interrupted` if the user asked to stop.
+  func apply(to chunk: inout Tensor, given condition: Norm.Condition, _ cache: inout TemporalCache) throws {
     for block in blocks {
       try Interruption.check()
-      chunk = block(chunk, latents: latents, &cache)
+      block.apply(to: &chunk, given: condition, &cache)
     }
-    return chunk
   }
 }

@@ -1,0 +1,132 @@
+import Checkpoints
+import Foundation
+import Layers
+import Runtime
+import TestSupport
+import Tensors
+import Testing
+import VideoTransformers
+
+@testable import Backbones
+
+@Suite("CogVideoX backbone")
+final class CogVideoXBackboneTests {
+  /// Copies of the checkpoint live as long as the test.
+  private var kept: [TemporaryDirectory] = []
+  private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint")
+
+  /// A copy of the tiny checkpoint with changed fields in one of its configurations.
+  private func copy(
+    changing component: String = "transformer/config.json", _ changes: [String: Any] = [:]
+  ) throws -> String {
+    let temporary = try TemporaryDirectory()
+    let path = temporary.file("model")
+    try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: path)
+    let url = URL(fileURLWithPath: "\(path)/\(component)")
+    var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
+    fields.merge(changes) { $1 }
+    try JSONSerialization.data(withJSONObject: fields).write(to: url)
+    kept.append(temporary)
+    return path
+  }
+
+  private func message(_ body: () throws -> Void) -> String {
+    do {
+      try body()
+      return ""
+    } catch {
+      return (error as? any Failure)?.message ?? "\(error)"
+    }
+  }
+
+  @Test("sizes that the model cannot make are refused with the sizes it can")
+  func geometry() throws {
+    let backbone = try CogVideoXBackbone(directory: Self.checkpoint)
+    #expect(throws: BackboneFailure.size(ClipGeometry(height: 50, width: 64, frames: 9), multiple: 16)) {
+      try backbone.check(ClipGeometry(height: 50, width: 64, frames: 9), referenceCount: 1)
+    }
+    #expect(throws: BackboneFailure.fixedSize(ClipGeometry(height: 64, width: 64, frames: 9), height: 48, width: 64)) {
+      try backbone.check(ClipGeometry(height: 64, width: 64, frames: 9), referenceCount: 1)
+    }
+    #expect(throws: BackboneFailure.frames(10, multiple: 4)) {
+      try backbone.check(ClipGeometry(height: 48, width: 64, frames: 10), referenceCount: 1)
+    }
+    #expect(throws: BackboneFailure.references(4, limit: 3)) {
+      try backbone.check(ClipGeometry(height: 48, width: 64, frames: 9), referenceCount: 4)
+    }
+    try backbone.check(ClipGeometry(height: 48, width: 64, frames: 13), referenceCount: 3)
+  }
+
+  @Test("M06: missing and unexpected tensors are listed and nothing is loaded")
+  func missingTensors() throws {
+    let path = try copy(["num_layers": 4])
+    let text = message { _ = try CogVideoXBackbone(directory: path).loadDenoiser(observer: { _ in }) }
+    #expect(text.contains("missing tensors"))
+    #expect(text.contains("transformer_blocks.3."))
+    let smaller = try copy(["num_layers": 2])
+    var warnings: [String] = []
+    _ = try CogVideoXBackbone(directory: smaller).loadDenoiser { event in
+      if case .warning(let text) = event { warnings.append(text) }
+    }
+    #expect(warnings.first?.contains("not part of the model") == true)
+  }
+
+  @Test("M05: a tensor of another shape is named with both shapes")
+  func wrongShape() throws {
+    let path = try copy(["text_embed_dim": 32, "time_embed_dim": 16])
+    let text = message { _ = try CogVideoXBackbone(directory: path).loadDenoiser(observer: { _ in }) }
+    #expect(text.contains("has shape"))
+    #expect(text.contains("time_embedding.linear_1.weight"))
+  }
+
+  @Test("M08: a base model refuses references, an expert without its weights does not load")
+  func expertAndBase() throws {
+    let base = try copy(["block_idx_with_mot_ref": [] as [Int]])
+    let backbone = try CogVideoXBackbone(directory: base)
+    #expect(throws: BackboneFailure.noExpert(path: base)) {
+      try backbone.check(ClipGeometry(height: 48, width: 64, frames: 9), referenceCount: 1)
+    }
+    let more = try copy(["block_idx_with_mot_ref": [0, 1, 2]])
+    let text = message { _ = try CogVideoXBackbone(directory: more).loadDenoiser(observer: { _ in }) }
+    #expect(text.contains("transformer_blocks.2.norm1_mot_ref"))
+  }
+
+  @Test("components that do not belong together are refused before any weight is read")
+  func disagreeingComponents() throws {
+    let text = try copy(changing: "text_encoder/config.json", ["d_model": 64])
+    #expect(message { _ = try CogVideoXBackbone(directory: text) }.contains("text_embed_dim"))
+    let vae = try copy(changing: "vae/config.json", ["latent_channels": 8])
+    #expect(message { _ = try CogVideoXBackbone(directory: vae) }.contains("latent channels"))
+  }
+
+  @Test("a missing component is named")
+  func missingComponent() throws {
+    let path = try copy()
+    try FileManager.default.removeItem(atPath: "\(path)/vae/config.json")
+    #expect(message { _ = try CogVideoXBackbone(directory: path) }.contains("vae/config.json"))
+    #expect(message { _ = try CogVideoXBackbone(directory: "/nonexistent") }.contains("/nonexistent"))
+  }
+
+  @Test("noise for a purpose does not depend on what was drawn before")
+  func noiseIsKeyed() {
+    let noise = SeededNoise(seed: 9)
+    let first = noise.noise(for: .reference(1), shape: [4, 5]).floats()
+    _ = noise.noise(for: .image, shape: [100])
+    #expect(noise.noise(for: .reference(1), shape: [4, 5]).floats() == first)
+    let purposes: [NoisePurpose] = [
+      .image, .initialLatents, .reference(0), .reference(1), .referenceFirstFrame(0), .sampling(step: 0, draw: 0),
+      .sampling(step: 0, draw: 1), .sampling(step: 1, draw: 0),
+    ]
+    #expect(Set(purposes.map { noise.noise(for: $0, shape: [3]).floats() }).count == purposes.count)
+    #expect(SeededNoise(seed: 10).noise(for: .image, shape: [3]).floats() != noise.noise(for: .image, shape: [3]).floats())
+  }
+
+  @Test("inspection counts parameters and the expert's share")
+  func components() throws {
+    let components = try CogVideoXBackbone(directory: Self.checkpoint).components()
+    #expect(components.map(\.name) == ["transformer", "vae", "text_encoder"])
+    #expect(components[0].expertParameters == 167_616)
+    #expect(components[0].parameterCount == 419_264)
+    #expect(components[0].unexpected.isEmpty)
+  }
+}
