@@ -111,14 +111,15 @@ extension ConvolutionKernel {
         let (readRows, readColumns) = (rows.widened(by: 1), columns.widened(by: 1))
         let rowStride = readColumns.count * input.channels
         let band = readRows.count * rowStride
-        withScratch(band + 16 * tiles * (input.channels + VAP_PANEL)) { scratch in
+        let plane = paddedPlane(tiles * input.channels)
+        withScratch(band + 16 * (plane + paddedPlane(tiles * VAP_PANEL))) { scratch in
           let transformed = scratch + band
-          let products = transformed + 16 * tiles * input.channels
+          let products = transformed + 16 * plane
           for (frame, source) in frames.enumerated() {
             input.read(frame: source, rows: readRows, columns: readColumns, into: scratch)
             for row in 0..<block.rows.count {
               kernels.winograd_plane_input(
-                transformed + row * block.columns.count * input.channels, tiles * input.channels,
+                transformed + row * block.columns.count * input.channels, plane,
                 scratch + 2 * row * rowStride, rowStride, block.columns.count, input.channels)
             }
             for group in groups {

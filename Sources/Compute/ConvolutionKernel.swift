@@ -284,7 +284,7 @@ struct WeightPanels {
 
 /// Distance of the planes of a transform. A power of two would send the same element of all planes, which are used
 /// together, to the same few places of the cache; so it is one cache line more.
-private func paddedPlane(_ count: Int) -> Int { count + 16 }
+func paddedPlane(_ count: Int) -> Int { count + 16 }
 
 extension Range<Int> {
   func widened(by margin: Int) -> Range<Int> { lowerBound - margin..<upperBound + margin }

@@ -6,8 +6,19 @@ import Tensors
 
 /// A directory of recorded results of the published implementation: `cases.json`, tensors, and a tiny checkpoint.
 package struct GoldenSet: Sendable {
+  /// What was recorded.
+  package enum Subject: Sendable {
+    /// A generation pipeline, part by part.
+    case pipeline
+    /// The metrics of the evaluation and their networks.
+    case evaluation
+  }
+
   package let directory: String
+  package let subject: Subject
   package let cases: [GoldenCase]
+  /// The whole of `cases.json`.
+  let document: JSONValue
 
   /// Reads `cases.json`; tensors are opened when a case is run.
   package init(directory: String) throws {
@@ -17,12 +28,24 @@ package struct GoldenSet: Sendable {
       throw GoldenFailure(path: path, problem: "has no field 'cases' with the recorded cases")
     }
     self.directory = directory
-    cases = try entries.sorted { $0.key < $1.key }.map { name, info in
-      guard let file = info["file"]?.string, !file.contains("..") else {
+    self.document = document
+    // Only this set is about finished videos.
+    subject = document["videos"]?.object == nil ? .pipeline : .evaluation
+    let isEvaluation = subject == .evaluation
+    let recorded = try entries.map { name, info in
+      let file = info["file"]?.string
+      guard isEvaluation || file != nil, file?.contains("..") != true else {
         throw GoldenFailure(path: path, problem: "case '\(printable(name))' does not name its file")
       }
       return GoldenCase(name: name, info: info, directory: directory, file: file)
     }
+    // The evaluation's networks are recorded in files that `cases.json` does not list as cases.
+    let networks =
+      isEvaluation
+      ? EvaluationCases.networks.map { name, file in
+        GoldenCase(name: name, info: .null, directory: directory, file: file)
+      } : []
+    cases = (recorded + networks).sorted { $0.name < $1.name }
   }
 
   /// Where a published pipeline directory with the set's weights lies.
@@ -36,22 +59,27 @@ package struct GoldenSet: Sendable {
   }
 }
 
-/// One recorded case: its description, and a file with inputs and expected outputs.
+/// One recorded case: its description, and where it has one a file with inputs and expected outputs.
 package struct GoldenCase: Sendable {
   package let name: String
   package let info: JSONValue
   package let directory: String
-  private let path: String
+  private let path: String?
 
-  init(name: String, info: JSONValue, directory: String, file: String) {
+  init(name: String, info: JSONValue, directory: String, file: String?) {
     self.name = name
     self.info = info
     self.directory = directory
-    let nested = "\(directory)/goldens/\(file)"
-    path = FileManager.default.fileExists(atPath: nested) ? nested : "\(directory)/\(file)"
+    path = file.map { file in
+      let nested = "\(directory)/goldens/\(file)"
+      return FileManager.default.fileExists(atPath: nested) ? nested : "\(directory)/\(file)"
+    }
   }
 
-  package func openTensors() throws -> GoldenTensors { GoldenTensors(reader: try SafetensorsReader(path: path)) }
+  package func openTensors() throws -> GoldenTensors {
+    guard let path else { throw failure("has no tensors") }
+    return GoldenTensors(reader: try SafetensorsReader(path: path))
+  }
 
   package func failure(_ problem: String) -> GoldenFailure {
     GoldenFailure(path: "\(directory)/cases.json", problem: "case '\(name)' \(problem)")

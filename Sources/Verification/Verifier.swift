@@ -40,6 +40,7 @@ package struct Verifier: Sendable {
 
   /// Returns false for cases that this build does not run.
   private func run(_ golden: GoldenCase, into comparison: inout Comparison) throws -> Bool {
+    if goldens.subject == .evaluation { return try EvaluationCases(goldens: goldens).run(golden, into: &comparison) }
     switch golden.name {
     case "tokenizer": try TextCases(goldens: goldens).runTokenizer(golden, into: &comparison)
     case "text_encoder": try TextCases(goldens: goldens).runEncoder(golden, into: &comparison)

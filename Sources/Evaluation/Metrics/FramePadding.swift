@@ -28,7 +28,7 @@ package struct FramePadding: Sendable, Equatable {
   /// A frame as a padded image `[1, H, W, 3]`, values divided by `divisor`.
   ///
   /// - Parameter clip: frames of `size`.
-  func image(of frame: Int, in clip: VideoClip, dividedBy divisor: Float = 1) -> Tensor {
+  package func image(of frame: Int, in clip: VideoClip, dividedBy divisor: Float = 1) -> Tensor {
     precondition(clip.size == size, "padding for \(size) of a clip of \(clip.size)")
     let pixels = clip.frame(frame)
     let (width, height) = (paddedSize.width, paddedSize.height)

@@ -3,7 +3,7 @@ import Tensors
 
 /// Correlations of every pixel of one feature map with every pixel of another, at falling resolutions of the latter
 /// (Teed & Deng, "RAFT", 2020).
-struct CorrelationPyramid: Sendable {
+package struct CorrelationPyramid: Sendable {
   private let levels: [Tensor]
   private let radius: Int
   private let height: Int
@@ -16,7 +16,7 @@ struct CorrelationPyramid: Sendable {
   static let smallestSide = 1 << levelCount
 
   /// - Parameters: first, second: feature maps `[1, H, W, C]`.
-  init(_ first: Tensor, _ second: Tensor, radius: Int) {
+  package init(_ first: Tensor, _ second: Tensor, radius: Int) {
     let (height, width, channels) = (first.shape[1], first.shape[2], first.shape[3])
     precondition(first.shape == second.shape, "correlation of \(first.shape) with \(second.shape)")
     let queries = first.reshaped([height * width, channels]).scaled(by: 1 / Float(channels).squareRoot())
@@ -47,7 +47,7 @@ struct CorrelationPyramid: Sendable {
   }
 
   /// - Parameter points: `[1, H, W, 2]`: for each pixel of the first map a place (x, y) in the second.
-  func lookedUp(at points: Tensor) -> Tensor {
+  package func lookedUp(at points: Tensor) -> Tensor {
     Tensor.windows(of: levels, around: points, radius: radius).reshaped([
       1, height, width, Self.channels(radius: radius),
     ])

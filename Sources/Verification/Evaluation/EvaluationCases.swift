@@ -1,0 +1,52 @@
+import Checkpoints
+import Compute
+import Media
+import Tensors
+
+/// The cases of the evaluation set: metrics as recorded in `cases.json`, and the networks below them.
+struct EvaluationCases {
+  let goldens: GoldenSet
+
+  /// Cases that are recorded as tensors only, and their files.
+  static let networks = [
+    "network_amt": "amt_golden.safetensors", "network_raft": "raft_golden.safetensors",
+  ]
+
+  /// Returns false for cases that this build does not run.
+  func run(_ golden: GoldenCase, into comparison: inout Comparison) throws -> Bool {
+    switch golden.name {
+    case "network_raft": try FlowCases(goldens: goldens).runNetwork(golden, into: &comparison)
+    case "dynamic_degree": try FlowCases(goldens: goldens).runMetric(golden, into: &comparison)
+    case "network_amt": try InterpolationCases(goldens: goldens).runNetwork(golden, into: &comparison)
+    case "motion_smoothness": try InterpolationCases(goldens: goldens).runMetric(golden, into: &comparison)
+    default: return false
+    }
+    return true
+  }
+}
+
+extension GoldenSet {
+  /// A recorded video of the evaluation set, at its frame rate.
+  func video(_ name: String) throws -> VideoClip {
+    let reader = try SafetensorsReader(path: "\(directory)/videos.safetensors")
+    var clip = try VideoClip(bytes: reader.tensor(named: name))
+    guard let value = document["videos"]?[name]?["fps"]?.double, let rate = FrameRate(value) else {
+      throw GoldenFailure(path: "\(directory)/cases.json", problem: "does not say the frame rate of video '\(name)'")
+    }
+    clip.frameRate = rate
+    return clip
+  }
+}
+
+extension Tensor {
+  /// `[B, H, W, C]` as `[B, C, H, W]`, cut to the first places of each axis that a recording kept.
+  func recorded(as shape: Shape) -> Tensor {
+    guard rank == 4, shape.rank == 4 else { return self }
+    return zip(0..., shape.extents).reduce(permuted(0, 3, 1, 2)) { tensor, axis in
+      axis.1 < tensor.shape[axis.0] ? tensor.sliced(axis.0, 0..<axis.1) : tensor
+    }
+  }
+
+  /// `[B, C, H, W]` as `[B, H, W, C]`.
+  var channelsLast: Tensor { permuted(0, 2, 3, 1).dense() }
+}
