@@ -22,7 +22,7 @@ let rows: [Row] = [
   Row(name: "Checkpoints", imports: ["Tensors", "Compute", "Runtime"]),
   Row(name: "Layers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Domain parts; they do not know each other.
-  Row(name: "Tokenizers", imports: ["CSentencePiece", "Checkpoints", "Runtime"]),
+  Row(name: "Tokenizers", imports: ["CSentencePiece", "CZlib", "Checkpoints", "Runtime"]),
   Row(name: "Media", imports: ["CFFmpeg", "Runtime", "Compute", "Tensors"]),
   Row(name: "Encoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -98,6 +98,7 @@ let package = Package(
     .systemLibrary(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),
     .target(name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"],

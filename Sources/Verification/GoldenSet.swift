@@ -39,7 +39,7 @@ package struct GoldenSet: Sendable {
       }
       return GoldenCase(name: name, info: info, directory: directory, file: file)
     }
-    // The evaluation's networks are recorded in files that `cases.json` does not list as cases.
+    // The evaluation's networks and weight files are recorded in files that `cases.json` does not list as cases.
     let networks =
       isEvaluation
       ? EvaluationCases.networks.map { name, file in

@@ -7,9 +7,9 @@ import Tensors
 struct EvaluationCases {
   let goldens: GoldenSet
 
-  /// Cases that are recorded as tensors only, and their files.
-  static let networks = [
-    "network_amt": "amt_golden.safetensors", "network_raft": "raft_golden.safetensors",
+  /// Cases that `cases.json` does not list, and their tensors where they have some.
+  static let networks: [String: String?] = [
+    "loader": nil, "network_amt": "amt_golden.safetensors", "network_raft": "raft_golden.safetensors",
   ]
 
   /// Returns false for cases that this build does not run.
@@ -18,6 +18,9 @@ struct EvaluationCases {
     case "network_raft": try FlowCases(goldens: goldens).runNetwork(golden, into: &comparison)
     case "dynamic_degree": try FlowCases(goldens: goldens).runMetric(golden, into: &comparison)
     case "network_amt": try InterpolationCases(goldens: goldens).runNetwork(golden, into: &comparison)
+    case "tokenizer": try TokenizerCases(goldens: goldens).run(golden, into: &comparison)
+    case "logic": try LogicCases().run(golden, into: &comparison)
+    case "loader": try LoaderCases(goldens: goldens).run(golden, into: &comparison)
     case "motion_smoothness": try InterpolationCases(goldens: goldens).runMetric(golden, into: &comparison)
     default: return false
     }
