@@ -36,7 +36,8 @@ package enum ConvolutionKernel {
     _ input: PixelReader, _ weight: ConvolutionWeight, residual: UnsafePointer<Float>?,
     _ output: UnsafeMutablePointer<Float>
   ) {
-    precondition(weight.taps == 27 && weight.inputs == input.channels, "causal convolution of \(input.channels) channels")
+    precondition(
+      weight.taps == 27 && weight.inputs == input.channels, "causal convolution of \(input.channels) channels")
     withTransformedWeights(weight, places: 64, kernels.winograd_weights) { panels in
       // Sound: tasks write disjoint pixels or channels and only read everything else.
       nonisolated(unsafe) let (input, weight, residual, output) = (input, weight, residual, output)
@@ -111,7 +112,8 @@ package enum ConvolutionKernel {
     Workers.forEach(blocks * shares.tiles) { task in
       let block = task % blocks
       body(
-        TileBlock(rows: rows[block / columns.tiles], columns: columns[block % columns.tiles], height: height, width: width),
+        TileBlock(
+          rows: rows[block / columns.tiles], columns: columns[block % columns.tiles], height: height, width: width),
         shares[task / blocks])
     }
   }

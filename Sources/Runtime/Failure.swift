@@ -38,12 +38,14 @@ package struct FileFailure: Failure, Equatable {
 
   package var category: FailureCategory {
     switch code {
-    case ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EMFILE, ENOMEM, EIO: .resources
+    case ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, EMFILE, ENOMEM, EIO: .resources
     default: .badInput
     }
   }
 
-  package var message: String { "\(path): cannot \(action): \(String(cString: strerror(code)))" }
+  package var message: String {
+    "\(printable(path, limit: 1024)): cannot \(action): \(String(cString: strerror(code)))"
+  }
 }
 
 /// Thrown at the next safe point after the user asked the run to stop.

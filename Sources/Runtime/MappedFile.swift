@@ -7,45 +7,25 @@ import Foundation
 /// `checkUnchanged`, because touching its lost pages would end the process.
 package final class MappedFile: @unchecked Sendable {
   // Sound to share: the mapping is read-only and all members are constant after init.
-  package let path: String
   package let bytes: UnsafeRawBufferPointer
-  private let descriptor: Int32
-  private let modified: timespec
+  private let file: RegularFile
+
+  package var path: String { file.path }
 
   package init(path: String) throws(FileFailure) {
-    // O_NONBLOCK: opening a FIFO must not wait for a writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw FileFailure(path: path, action: "open") }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      let failure = FileFailure(path: path, action: "read the size")
-      close(descriptor)
-      throw failure
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw FileFailure(
-        path: path, action: "read it as a regular file", code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
-    }
-    let size = Int(status.st_size)
-    if size > 0 {
-      guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-        let failure = FileFailure(path: path, action: "map")
-        close(descriptor)
-        throw failure
-      }
-      bytes = UnsafeRawBufferPointer(start: base, count: size)
-    } else {
+    file = try RegularFile(path: path)
+    guard file.size > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
     }
-    self.path = path
-    self.descriptor = descriptor
-    modified = status.st_mtim
+    guard let base = mmap(nil, file.size, PROT_READ, MAP_PRIVATE, file.descriptor, 0), base != MAP_FAILED else {
+      throw FileFailure(path: path, action: "map")
+    }
+    bytes = UnsafeRawBufferPointer(start: base, count: file.size)
   }
 
   deinit {
     if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
-    close(descriptor)
   }
 
   package enum Advice: Sendable {
@@ -69,11 +49,5 @@ package final class MappedFile: @unchecked Sendable {
   }
 
   /// Throws if the file was truncated or rewritten in place since it was opened.
-  package func checkUnchanged() throws(FileFailure) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FileFailure(path: path, action: "read the size") }
-    guard Int(status.st_size) == bytes.count, status.st_mtim.tv_sec == modified.tv_sec,
-      status.st_mtim.tv_nsec == modified.tv_nsec
-    else { throw FileFailure(path: path, action: "go on reading: it was changed while in use", code: ESTALE) }
-  }
+  package func checkUnchanged() throws(FileFailure) { try file.checkUnchanged() }
 }

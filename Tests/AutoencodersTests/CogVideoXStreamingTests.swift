@@ -1,8 +1,8 @@
 import Compute
 import Layers
 import Runtime
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Autoencoders
@@ -130,13 +130,14 @@ import Testing
     }
     // The last tile has one column.
     #expect(throws: AutoencoderError.tooSmall(height: 4, width: 1, minimum: 2)) {
-      try model.encode(Tensor.zeros([1, 3, 1, 4, 7]), tiling: SpatialTiling(tileHeight: 4, tileWidth: 4, overlapWidth: 0.5))
+      try model.encode(
+        Tensor.zeros([1, 3, 1, 4, 7]), tiling: SpatialTiling(tileHeight: 4, tileWidth: 4, overlapWidth: 0.5))
     }
   }
 
   @Test("the posterior's logarithm of variance is bounded")
   func posterior() {
-    let posterior = LatentPosterior(moments: Tensor([1, 2, 3, -40, 0, 50], shape: [1, 2, 1, 1, 3]))
+    let posterior = LatentPosterior(moments: Tensor([1.0, 2, 3, -40, 0, 50], shape: [1, 2, 1, 1, 3]))
     #expect(posterior.mean.floats() == [1, 2, 3])
     #expect(posterior.logVariance.floats() == [-30, 0, 20])
     let sample = posterior.sample(noise: Tensor.filled([1, 1, 1, 1, 3], with: 2)).floats()

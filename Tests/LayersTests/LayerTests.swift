@@ -94,7 +94,7 @@ struct LayerTests {
         ? angles.map { cos($0) } + angles.map { sin($0) } : angles.map { sin($0) } + angles.map { cos($0) }
     }
     // Frequencies and angles are float32, so the angle of timestep 999 is off by up to 999 2^-23.
-    expectClose(found, Tensor(expected, shape: [timesteps.count, width]), absolute: 2e-4)
+    expectClose(found, Tensor(rounding: expected, shape: [timesteps.count, width]), absolute: 2e-4)
   }
 
   @Test("Sinusoids of an odd width end in a zero")

@@ -237,6 +237,10 @@ import Testing
     let file = try OutputFile(path: "/dev/full")
     #expect(!([UInt8](repeating: 1, count: 10).withUnsafeBytes { file.put($0, at: 0) }))
     #expect(file.failure?.code == ENOSPC)
+    let failure = #expect(throws: FileFailure.self) {
+      try OutputFile.write(Data([1, 2, 3]), to: "/dev/full", as: "picture.png")
+    }
+    #expect(failure == FileFailure(path: "picture.png", action: "write", code: ENOSPC))
   }
 
   @Test("FFmpeg itself stays silent") func silent() throws {

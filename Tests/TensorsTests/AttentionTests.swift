@@ -23,7 +23,7 @@ struct AttentionTests {
         }
       }
     }
-    return Tensor(output, shape: [batch, tokens, heads * size])
+    return Tensor(rounding: output, shape: [batch, tokens, heads * size])
   }
 
   private func keyValues(_ shape: Shape, seed: UInt64) -> KeyValues {
@@ -125,8 +125,8 @@ struct HeadsTests {
   private func rotary(_ tokens: Int) -> RotaryTable {
     let angles = (0..<tokens).flatMap { token in (0..<size).map { Double(token) / Double(1 + $0 / 2) } }
     return RotaryTable(
-      cosines: Tensor(angles.map { cos($0) }, shape: [tokens, size]),
-      sines: Tensor(angles.map { sin($0) }, shape: [tokens, size]))
+      cosines: Tensor(rounding: angles.map { cos($0) }, shape: [tokens, size]),
+      sines: Tensor(rounding: angles.map { sin($0) }, shape: [tokens, size]))
   }
 
   @Test("Splitting moves heads before tokens")
@@ -154,6 +154,6 @@ struct HeadsTests {
       let angles = (token - start) * size..<(token - start + 1) * size
       return Oracle.rotated(row, cosines: Array(cosines[angles]), sines: Array(sines[angles]))
     }
-    expectClose(found, Tensor(expected, shape: [batch, heads, tokens, size]), absolute: 1e-5)
+    expectClose(found, Tensor(rounding: expected, shape: [batch, heads, tokens, size]), absolute: 1e-5)
   }
 }

@@ -51,11 +51,13 @@ import Testing
   private static func causal(_ frames: Clip, _ weight: Tensor, _ bias: Tensor) -> Tensor {
     let (weights, biases) = (weight.doubles(), bias.doubles())
     let inputs = frames.shape[3]
-    return clip([frames.shape[0] - 2, frames.shape[1], frames.shape[2], weight.shape[0]]) { frame, row, column, output in
+    return clip([frames.shape[0] - 2, frames.shape[1], frames.shape[2], weight.shape[0]]) {
+      frame, row, column, output in
       var sum = biases[output]
       for input in 0..<inputs {
         for tap in 0..<27 {
-          sum += weights[(output * inputs + input) * 27 + tap]
+          sum +=
+            weights[(output * inputs + input) * 27 + tap]
             * frames(frame + tap / 9, row + tap / 3 % 3 - 1, column + tap % 3 - 1, input)
         }
       }
@@ -105,8 +107,9 @@ import Testing
     #expect(own.storage.bytes.baseAddress == place)
     #expect(own.floats() == shared.floats())
     #expect(residual.storage.bytes.baseAddress != shared.storage.bytes.baseAddress)
-    #expect(input.lastFrames(previous: previous).floats()
-      == Tensor.concatenated([previous, input], axis: 0).sliced(0, size.frames..<size.frames + 2).floats())
+    #expect(
+      input.lastFrames(previous: previous).floats()
+        == Tensor.concatenated([previous, input], axis: 0).sliced(0, size.frames..<size.frames + 2).floats())
   }
 
   @Test("pixels are normalised, modulated and activated before the convolution, padding is not")
@@ -180,16 +183,20 @@ import Testing
     let input = Self.make([size.frames, size.height, size.width, size.inputs], seed: 1)
     let weight = Self.weight([size.outputs, size.inputs, 3, 3], seed: 2)
     let bias = Self.make([size.outputs], seed: 3)
-    let pools = size.frames % 2 == 1 ? [0..<1] + (0..<size.frames / 2).map { 2 * $0 + 1..<2 * $0 + 3 }
+    let pools =
+      size.frames % 2 == 1
+      ? [0..<1] + (0..<size.frames / 2).map { 2 * $0 + 1..<2 * $0 + 3 }
       : (0..<size.frames / 2).map { 2 * $0..<2 * $0 + 2 }
     let (pixels, weights, biases) = (Clip(input), weight.doubles(), bias.doubles())
-    let expected = Self.clip([pools.count, size.height / 2, size.width / 2, size.outputs]) { frame, row, column, output in
+    let expected = Self.clip([pools.count, size.height / 2, size.width / 2, size.outputs]) {
+      frame, row, column, output in
       var sum = biases[output]
       for channel in 0..<size.inputs {
         for tap in 0..<9 {
-          let mean = pools[frame].reduce(0) {
-            $0 + pixels($1, 2 * row + tap / 3, 2 * column + tap % 3, channel)
-          } / Double(pools[frame].count)
+          let mean =
+            pools[frame].reduce(0) {
+              $0 + pixels($1, 2 * row + tap / 3, 2 * column + tap % 3, channel)
+            } / Double(pools[frame].count)
           sum += weights[(output * size.inputs + channel) * 9 + tap] * mean
         }
       }
@@ -283,7 +290,8 @@ import Testing
     let causal = Self.weight([70, 20, 3, 3, 3], seed: 2).stored(as: dtype)
     let plane = Self.weight([70, 20, 3, 3], seed: 2).stored(as: dtype)
     #expect(
-      input.convolvedCausally(causal, bias: bias).floats() == input.convolvedCausally(causal.dense(), bias: bias).floats())
+      input.convolvedCausally(causal, bias: bias).floats()
+        == input.convolvedCausally(causal.dense(), bias: bias).floats())
     let copies = [0..<1, 1..<2]
     #expect(
       input.convolvedUpsampling(plane, bias: bias, copies: copies).floats()
@@ -314,15 +322,15 @@ import Testing
 
   @Test("blending fades linearly from the end of one tensor into the start of the next")
   func blending() {
-    let previous = Tensor([1, 2, 10, 20, 30, 40], shape: [1, 3, 2])
-    let next = Tensor([0, 0, 4, 4, 8, 8, 9, 9], shape: [1, 4, 2])
+    let previous = Tensor([1.0, 2, 10, 20, 30, 40], shape: [1, 3, 2])
+    let next = Tensor([0.0, 0, 4, 4, 8, 8, 9, 9], shape: [1, 4, 2])
     #expect(next.blended(after: previous, axis: 1, extent: 2).floats() == [10, 20, 17, 22, 8, 8, 9, 9])
     // No further than the shorter of both.
     let all = next.blended(after: previous, axis: 1, extent: 5).floats()
     expectClose(Tensor(all), Tensor([1, 2, 8, 14.666667, 15.333333, 18.666667, 9, 9]), absolute: 1e-5)
     #expect(next.blended(after: previous, axis: 1, extent: 0).floats() == next.floats())
     #expect(
-      Tensor([0, 4, 8], shape: [1, 3]).blended(after: Tensor([6, 2], shape: [1, 2]), axis: 1, extent: 2).floats()
+      Tensor([0.0, 4, 8], shape: [1, 3]).blended(after: Tensor([6.0, 2], shape: [1, 2]), axis: 1, extent: 2).floats()
         == [6, 3, 8])
   }
 }

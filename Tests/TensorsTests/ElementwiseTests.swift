@@ -16,9 +16,9 @@ struct ElementwiseTests {
     #expect((a * b).floats() == zip(x, y).map { $0 * $1 })
     #expect((a - b).floats() == zip(x, y).map { $0 - $1 })
     let combined = zip(x, y).map { Double(Float(0.3)) * Double($0) - 2 * Double($1) }
-    expectClose(.combined(a, 0.3, b, -2), Tensor(combined, shape: [count]), absolute: 1e-6)
+    expectClose(.combined(a, 0.3, b, -2), Tensor(rounding: combined, shape: [count]), absolute: 1e-6)
     let scaled = x.map { 0.5 - 3 * Double($0) }
-    expectClose(a.scaled(by: -3, adding: 0.5), Tensor(scaled, shape: [count]), absolute: 1e-6)
+    expectClose(a.scaled(by: -3, adding: 0.5), Tensor(rounding: scaled, shape: [count]), absolute: 1e-6)
   }
 
   @Test("Views and 16-bit operands are read as their float32 values")
@@ -33,7 +33,8 @@ struct ElementwiseTests {
   func activations(activation: Activation, count: Int) {
     let tensor = Tensor.random([count])
     expectClose(
-      tensor.activated(activation), Tensor(tensor.doubles().map(activation.oracle), shape: [count]), absolute: 1e-6)
+      tensor.activated(activation), Tensor(rounding: tensor.doubles().map(activation.oracle), shape: [count]),
+      absolute: 1e-6)
   }
 
   @Test("Softmax over the last axis, with bias rows that repeat over the leading axes")
@@ -41,10 +42,12 @@ struct ElementwiseTests {
     let (tensor, bias) = (Tensor.random([2, 3, 5, 7], seed: 1), Tensor.random([5, 7], seed: 2))
     let (rows, biasRows) = (tensor.doubles().rows(of: 7), bias.doubles().rows(of: 7))
     expectClose(
-      tensor.softmax(), Tensor(rows.flatMap(Oracle.softmax), shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
+      tensor.softmax(), Tensor(rounding: rows.flatMap(Oracle.softmax), shape: tensor.shape), absolute: 1e-7,
+      relative: 1e-6)
     let biased = rows.enumerated().flatMap { index, row in
       Oracle.softmax(zip(row, biasRows[index % 5]).map { $0 + $1 })
     }
-    expectClose(tensor.softmax(bias: bias), Tensor(biased, shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
+    expectClose(
+      tensor.softmax(bias: bias), Tensor(rounding: biased, shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
   }
 }

@@ -13,7 +13,7 @@ struct LinearTests {
     let offsets = bias?.doubles()
     let products = Oracle.product(input.doubles(), weight.doubles(), m: rows, n: outputs, k: inputs)
     let values = products.enumerated().map { activation.oracle($1 + (offsets?[$0 % outputs] ?? 0)) }
-    return Tensor(values, shape: Shape(input.shape.extents.dropLast() + [outputs]))
+    return Tensor(rounding: values, shape: Shape(input.shape.extents.dropLast() + [outputs]))
   }
 
   /// Rows, inputs, outputs: single values, odd sizes, sizes around the tiles' multiples.

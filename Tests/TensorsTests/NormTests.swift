@@ -23,7 +23,7 @@ struct NormTests {
       row.indices.map { row[$0] * (scales?[$0] ?? 1) + (offsets?[$0] ?? 0) }
     }
     expectClose(
-      input.layerNormalized(weight: weight, bias: bias, epsilon: 1e-5), Tensor(expected, shape: input.shape),
+      input.layerNormalized(weight: weight, bias: bias, epsilon: 1e-5), Tensor(rounding: expected, shape: input.shape),
       absolute: 5e-6)
   }
 
@@ -41,7 +41,7 @@ struct NormTests {
       let (scale, shift) = (region.scale[sample].doubles(), region.shift[sample].doubles())
       return row.indices.map { row[$0] * (1 + scale[$0]) + shift[$0] }
     }
-    expectClose(found, Tensor(expected, shape: input.shape), absolute: 1e-5)
+    expectClose(found, Tensor(rounding: expected, shape: input.shape), absolute: 1e-5)
     #expect(found.sliced(1, 7..<60).floats() == input.layerNormalized(epsilon: 1e-5).sliced(1, 7..<60).floats())
   }
 
@@ -64,7 +64,8 @@ struct NormTests {
       Oracle.rmsNorm(row, epsilon: 1e-6).enumerated().map { $1 * (scales?[$0] ?? 1) }
     }
     expectClose(
-      input.rmsNormalized(weight: weight, epsilon: 1e-6), Tensor(expected, shape: input.shape), absolute: 1e-6,
+      input.rmsNormalized(weight: weight, epsilon: 1e-6), Tensor(rounding: expected, shape: input.shape),
+      absolute: 1e-6,
       relative: 1e-6)
   }
 
@@ -84,7 +85,7 @@ struct NormTests {
       }
       return (0..<width).map { x[index][$0] + gate[$0] * y[index][$0] }
     }
-    expectClose(found, Tensor(expected, shape: input.shape), absolute: 1e-6)
+    expectClose(found, Tensor(rounding: expected, shape: input.shape), absolute: 1e-6)
     #expect(found.sliced(1, 0..<3).floats() == input.sliced(1, 0..<3).floats())
     #expect(found.sliced(1, 65..<70).floats() == input.sliced(1, 65..<70).floats())
   }

@@ -10,8 +10,7 @@ extension Tensor {
   }
 
   /// Values rounded to float32.
-  @_disfavoredOverload
-  package init(_ values: [Double], shape: Shape) { self.init(values.map(Float.init), shape: shape) }
+  package init(rounding values: [Double], shape: Shape) { self.init(values.map(Float.init), shape: shape) }
 }
 
 private let threadCountOwner = Mutex(())

@@ -1,6 +1,5 @@
 import Checkpoints
 import Compute
-import Foundation
 
 /// Configuration of the CogVideoX autoencoder: the fields of the published `vae/config.json`. Absent fields have the
 /// published defaults.
@@ -13,7 +12,7 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
   package var downBlockTypes: [String]?
   package var upBlockTypes: [String]?
   package var layersPerBlock = 3
-  package var activation = "silu"
+  package var activation = ActivationName.silu
   package var normEpsilon = 1e-6
   package var normGroups = 32
   /// Frames per latent frame; a power of two.
@@ -27,6 +26,19 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
   package var invertsScaleOfLatents = false
   package var usesQuantConv = false
   package var usesPostQuantConv = false
+
+  /// The published names of activation functions.
+  package enum ActivationName: String, Codable, Sendable, CaseIterable {
+    case silu, swish, gelu, relu
+
+    var function: Activation {
+      switch self {
+      case .silu, .swish: .silu
+      case .gelu: .gelu
+      case .relu: .relu
+      }
+    }
+  }
 
   package init() {}
 
@@ -62,7 +74,7 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
     downBlockTypes = try fields.decodeIfPresent([String].self, forKey: .downBlockTypes)
     upBlockTypes = try fields.decodeIfPresent([String].self, forKey: .upBlockTypes)
     try read(.layersPerBlock, into: &layersPerBlock)
-    try read(.activation, into: &activation)
+    activation = try fields.choice(forKey: .activation, else: activation)
     try read(.normEpsilon, into: &normEpsilon)
     try read(.normGroups, into: &normGroups)
     try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
@@ -81,8 +93,7 @@ extension CogVideoXAutoencoderConfig: ValidatedConfig {
       guard isValid else { throw InvalidField(key.rawValue, why()) }
     }
     func require(_ value: Int, in range: ClosedRange<Int>, _ key: CodingKeys) throws(InvalidField) {
-      let limits = "\(range.lowerBound) to \(range.upperBound)"
-      try require(range.contains(value), key, "must be \(limits), not \(value)")
+      try InvalidField.check(key.rawValue, value, in: range)
     }
     try require(inputChannels, in: 1...1024, .inputChannels)
     try require(outputChannels, in: 1...1024, .outputChannels)
@@ -108,8 +119,6 @@ extension CogVideoXAutoencoderConfig: ValidatedConfig {
       try require(other == nil, key, "must name '\(supported)' only, not '\(other ?? "")'")
     }
     try require(layersPerBlock, in: 1...64, .layersPerBlock)
-    try require(
-      activationFunction != nil, .activation, "must be one of \(Self.activations.keys.sorted()), not '\(activation)'")
     try require(normEpsilon > 0 && normEpsilon < 1, .normEpsilon, "must be between 0 and 1, not \(normEpsilon)")
     let ratios = (0..<blockChannels.count).map { Double(1 << $0) }
     try require(
@@ -120,11 +129,6 @@ extension CogVideoXAutoencoderConfig: ValidatedConfig {
     try require(
       scalingFactor.isFinite && scalingFactor != 0, .scalingFactor, "must be a finite number other than 0")
   }
-
-  private static let activations: [String: Activation] = [
-    "silu": .silu, "swish": .silu, "gelu": .gelu, "relu": .relu,
-  ]
-  var activationFunction: Activation? { Self.activations[activation] }
 }
 
 extension CogVideoXAutoencoderConfig {

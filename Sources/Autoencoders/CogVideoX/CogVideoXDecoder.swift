@@ -18,7 +18,7 @@ struct CogVideoXDecoder: Sendable {
 
   /// Keys: `conv_in`, `mid_block`, `up_blocks`, `norm_out`, `conv_out`.
   init(_ scope: ParameterScope, _ config: CogVideoXAutoencoderConfig) {
-    let activation = config.activationFunction ?? .silu
+    let activation = config.activation.function
     let makeNorm = { (scope: ParameterScope, channels: Int) in
       SpatialNorm(scope, channels: channels, latentChannels: config.latentChannels, groups: config.normGroups)
     }

@@ -18,7 +18,7 @@ struct CogVideoXEncoder: Sendable {
 
   /// Keys: `conv_in`, `down_blocks`, `mid_block`, `norm_out`, `conv_out`.
   init(_ scope: ParameterScope, _ config: CogVideoXAutoencoderConfig) {
-    let activation = config.activationFunction ?? .silu
+    let activation = config.activation.function
     let makeNorm = { (scope: ParameterScope, channels: Int) in
       PlainNorm(scope, channels: channels, groups: config.normGroups, epsilon: config.normEpsilon)
     }

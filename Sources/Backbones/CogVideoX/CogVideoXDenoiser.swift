@@ -18,11 +18,8 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
   ) throws -> Tensor {
     let batch = conditions.text.shape[0]
     let configuration = model.configuration
-    let (frames, patch) = (latents.shape[1], configuration.patchSize)
-    let grid = RotaryGrid(
-      headSize: configuration.headSize, baseRows: configuration.sampleHeight / patch,
-      baseColumns: configuration.sampleWidth / patch, frames: frames, rows: latents.shape[3] / patch,
-      columns: latents.shape[4] / patch)
+    let frames = latents.shape[1]
+    let grid = configuration.rotaryGrid(frames: frames, height: latents.shape[3], width: latents.shape[4])
     let isRotary = configuration.usesRotaryEmbeddings
     let reference = conditions.reference.map { reference in
       CogVideoXInput.Reference(

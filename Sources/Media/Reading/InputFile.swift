@@ -6,44 +6,20 @@ import Runtime
 ///
 /// FFmpeg never sees its name: so no part of a name can mean a protocol, a pattern or an option.
 final class InputFile: Sendable {
+  private let file: RegularFile
+
   /// For messages; bytes of the name that are not UTF-8 are replaced.
-  let path: String
-  let size: Int
-  private let descriptor: Int32
-  private let modified: (seconds: Int, nanoseconds: Int)
+  var path: String { file.path }
+  var size: Int { file.size }
 
-  init(path bytes: [UInt8]) throws(FileFailure) {
-    path = String(decoding: bytes, as: UTF8.self)
-    guard !bytes.contains(0) else { throw FileFailure(path: path, action: "open", code: ENOENT) }
-    // O_NONBLOCK: opening a FIFO must not wait for a writer.
-    let descriptor = (bytes + [0]).withUnsafeBytes { name in
-      open(name.assumingMemoryBound(to: CChar.self).baseAddress!, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    }
-    guard descriptor >= 0 else { throw FileFailure(path: path, action: "open") }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      let failure = FileFailure(path: path, action: "read the size")
-      close(descriptor)
-      throw failure
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw FileFailure(
-        path: path, action: "read it as a regular file", code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
-    }
-    self.descriptor = descriptor
-    size = Int(status.st_size)
-    modified = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
-  }
-
-  deinit { close(descriptor) }
+  init(path bytes: [UInt8]) throws(FileFailure) { file = try RegularFile(pathBytes: bytes) }
 
   /// Reads at most `buffer.count` bytes at `offset`; fewer only at the end of the file.
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileFailure) -> Int {
     var done = 0
     let wanted = min(buffer.count, max(size - offset, 0))
     while done < wanted {
-      let count = pread(descriptor, buffer.baseAddress! + done, wanted - done, off_t(offset + done))
+      let count = pread(file.descriptor, buffer.baseAddress! + done, wanted - done, off_t(offset + done))
       if count == 0 { break }
       if count < 0 {
         if errno == EINTR { continue }
@@ -62,13 +38,7 @@ final class InputFile: Sendable {
   }
 
   /// Throws if the file grew, shrank or was rewritten since it was opened.
-  func checkUnchanged() throws(FileFailure) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FileFailure(path: path, action: "read the size") }
-    guard Int(status.st_size) == size, status.st_mtim.tv_sec == modified.seconds,
-      status.st_mtim.tv_nsec == modified.nanoseconds
-    else { throw FileFailure(path: path, action: "go on reading: it was changed while in use", code: ESTALE) }
-  }
+  func checkUnchanged() throws(FileFailure) { try file.checkUnchanged() }
 }
 
 /// When a pass over a file has to stop early: its time is over, or the user asked the program to end.

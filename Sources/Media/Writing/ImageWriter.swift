@@ -12,7 +12,8 @@ package enum ImageWriter {
   ) throws {
     try AtomicFile.checkWritableTarget(path)
     if !overwrites, FileManager.default.fileExists(atPath: path) { throw MediaFailure.fileExists(path: path) }
-    try AtomicFile.write(pngData(clip, metadata: metadata, path: path), to: path)
+    let data = try pngData(clip, metadata: metadata, path: path)
+    try AtomicFile.write(to: path) { temporary in try OutputFile.write(data, to: temporary, as: path) }
   }
 
   /// The bytes of such a file; `path` is for messages.

@@ -7,6 +7,7 @@ final class Muxer {
   private let output: OutputContext
   private let pointer: UnsafeMutablePointer<AVFormatContext>
   private var stream: UnsafeMutablePointer<AVStream>?
+  private var needsTrailer = false
   private var encoderTimeBase = AVRational(num: 1, den: 1)
 
   /// - Parameters:
@@ -39,7 +40,11 @@ final class Muxer {
     }
   }
 
-  deinit { avformat_free_context(pointer) }
+  deinit {
+    // Some muxers free the packets they hold only here; the unfinished file is thrown away.
+    if needsTrailer { av_write_trailer(pointer) }
+    avformat_free_context(pointer)
+  }
 
   /// Encoders must put their parameters into the header rather than into each key frame.
   var needsGlobalHeader: Bool { pointer.pointee.oformat.pointee.flags & AVFMT_GLOBALHEADER != 0 }
@@ -58,7 +63,9 @@ final class Muxer {
       try FFmpeg.check(av_dict_set(&pointer.pointee.metadata, key, value, 0), "store metadata", path: path)
     }
     var options = OptionDictionary(options)
-    try check(avformat_write_header(pointer, &options.pointer), "write the header")
+    let status = avformat_write_header(pointer, &options.pointer)
+    needsTrailer = status >= 0
+    try check(status, "write the header")
   }
 
   /// Takes the packet's contents.
@@ -71,6 +78,7 @@ final class Muxer {
 
   /// Writes the end of the file; it is complete only if this returns.
   func finish() throws {
+    needsTrailer = false
     try check(av_write_trailer(pointer), "finish the file")
     avio_flush(output.pointer)
     try check(output.pointer?.pointee.error ?? 0, "finish the file")

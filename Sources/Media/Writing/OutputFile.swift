@@ -42,6 +42,15 @@ final class OutputFile {
     return failure == nil
   }
 
+  /// Writes a whole file at `place` and brings it to the disk; failures name `path`, which the user knows it by.
+  static func write(_ data: Data, to place: String, as path: String) throws(FileFailure) {
+    let file = try OutputFile(path: place)
+    guard data.withUnsafeBytes({ file.put($0, at: 0) }) else {
+      throw FileFailure(path: path, action: "write", code: file.failure?.code ?? EIO)
+    }
+    guard fsync(file.descriptor) == 0 || errno == EINVAL else { throw FileFailure(path: path, action: "sync") }
+  }
+
   /// Reads back what was written.
   func get(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
     while true {

@@ -161,7 +161,8 @@ package enum VideoWriter {
         try Interruption.check()
         let number = String(index)
         let name = "frame-" + String(repeating: "0", count: max(5 - number.count, 0)) + number + ".png"
-        try ImageWriter.writePNG(clip.selecting([index]), to: temporary + "/" + name, metadata: metadata)
+        let data = try ImageWriter.pngData(clip.selecting([index]), metadata: metadata, path: path)
+        try OutputFile.write(data, to: temporary + "/" + name, as: path + "/" + name)
       }
     }
   }

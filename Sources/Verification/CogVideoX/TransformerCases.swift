@@ -54,11 +54,8 @@ struct TransformerCases {
     _ comparison: inout Comparison
   ) throws -> CogVideoXInput {
     let latents = try tensors["hidden_states"]
-    let (frames, patch) = (latents.shape[1], configuration.patchSize)
-    let grid = RotaryGrid(
-      headSize: configuration.headSize, baseRows: configuration.sampleHeight / patch,
-      baseColumns: configuration.sampleWidth / patch, frames: frames, rows: latents.shape[3] / patch,
-      columns: latents.shape[4] / patch)
+    let frames = latents.shape[1]
+    let grid = configuration.rotaryGrid(frames: frames, height: latents.shape[3], width: latents.shape[4])
     let isRotary = configuration.usesRotaryEmbeddings
     let table = isRotary ? grid.targetTable() : nil
     try compare(table, "image_rotary_emb", expected, &comparison)

@@ -121,3 +121,12 @@ package struct RotaryGrid: Sendable, Equatable {
     return (0..<count).map { $0 < count / 2 ? start + step * Float($0) : end - step * Float(count - 1 - $0) }
   }
 }
+
+extension CogVideoXConfiguration {
+  /// The grid of a clip of `frames` latent frames of `height` x `width` latents.
+  package func rotaryGrid(frames: Int, height: Int, width: Int) -> RotaryGrid {
+    RotaryGrid(
+      headSize: headSize, baseRows: sampleHeight / patchSize, baseColumns: sampleWidth / patchSize, frames: frames,
+      rows: height / patchSize, columns: width / patchSize)
+  }
+}
