@@ -60,14 +60,17 @@ package enum TransformerBenchmarks {
       let loader = ParameterLoader(RandomSource(seed: 1, dtype: dtype))
       let block = MixtureBlock(
         base: CogVideoXBranch(loader.root, suffix: "", configuration),
-        expert: CogVideoXBranch(loader.root, suffix: CogVideoXTransformer.expertSuffix, configuration))
+        expert: CogVideoXBranch(loader.root, suffix: expertSuffix, configuration))
       let angles = random([videoTokens, configuration.headSize], "angles")
       let conditioning = CogVideoXConditioning(
         timeEmbedding: random([1, configuration.timeEmbeddingSize], "time"),
         rotary: RotaryTable(cosines: angles, sines: angles), textCount: textTokens)
       let streams = MixtureStreams(
         target: random([1, tokens, width], "target"), reference: random([1, tokens, width], "reference"))
-      return { _ = block(streams, target: conditioning, reference: conditioning, isLastExpert: false) }
+      let context = RunContext()
+      return {
+        _ = block(streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
+      }
     }
   }
 

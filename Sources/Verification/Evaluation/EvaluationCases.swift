@@ -4,27 +4,25 @@ import Media
 import Tensors
 
 /// The cases of the evaluation set: metrics as recorded in `cases.json`, and the networks below them.
-struct EvaluationCases {
-  let goldens: GoldenSet
-
+enum EvaluationCases {
   /// Cases that `cases.json` does not list, and their tensors where they have some.
-  static let networks: [String: String?] = [
+  static let unlisted: [String: String?] = [
     "loader": nil, "network_amt": "amt_golden.safetensors", "network_raft": "raft_golden.safetensors",
   ]
+}
 
-  /// Returns false for cases that this build does not run.
-  func run(_ golden: GoldenCase, into comparison: inout Comparison) throws -> Bool {
-    switch golden.name {
-    case "network_raft": try FlowCases(goldens: goldens).runNetwork(golden, into: &comparison)
-    case "dynamic_degree": try FlowCases(goldens: goldens).runMetric(golden, into: &comparison)
-    case "network_amt": try InterpolationCases(goldens: goldens).runNetwork(golden, into: &comparison)
-    case "tokenizer": try TokenizerCases(goldens: goldens).run(golden, into: &comparison)
-    case "logic": try LogicCases().run(golden, into: &comparison)
-    case "loader": try LoaderCases(goldens: goldens).run(golden, into: &comparison)
-    case "motion_smoothness": try InterpolationCases(goldens: goldens).runMetric(golden, into: &comparison)
-    default: return false
-    }
-    return true
+extension CaseRunner {
+  static func evaluation(_ goldens: GoldenSet) -> [CaseRunner] {
+    let (flow, interpolation) = (FlowCases(goldens: goldens), InterpolationCases(goldens: goldens))
+    return [
+      CaseRunner("tokenizer", TokenizerCases(goldens: goldens).run),
+      CaseRunner("loader", LoaderCases(goldens: goldens).run),
+      CaseRunner("logic", LogicCases().run),
+      CaseRunner("network_raft", flow.runNetwork),
+      CaseRunner("dynamic_degree", flow.runMetric),
+      CaseRunner("network_amt", interpolation.runNetwork),
+      CaseRunner("motion_smoothness", interpolation.runMetric),
+    ]
   }
 }
 
