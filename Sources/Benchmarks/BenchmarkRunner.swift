@@ -78,6 +78,7 @@ package struct BenchmarkRunner {
       text.split(separator: "\n").first { $0.hasPrefix(name) }?.split(separator: ":", maxSplits: 1).last?
         .trimmingCharacters(in: .whitespaces)
     }
-    return "\(field("model name") ?? "unknown processor") (family \(field("cpu family") ?? "?"), model \(field("model\t") ?? "?"))"
+    return
+      "\(field("model name") ?? "unknown processor") (family \(field("cpu family") ?? "?"), model \(field("model\t") ?? "?"))"
   }
 }

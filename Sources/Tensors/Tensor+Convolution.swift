@@ -159,14 +159,19 @@ extension Tensor {
     precondition(
       rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)"
     )
-    return Tensor([pools.count, shape[1] / 2, shape[2] / 2, weight.shape[0]]) { output in
+    let (height, width) = (shape[1] / 2, shape[2] / 2)
+    return Tensor([pools.count, height, width, weight.shape[0]]) { output in
       withReader(nil, nil) { reader in
-        weight.withConvolutionWeight(bias) { ConvolutionKernel.downsampling(reader, $0, pools: pools, output) }
+        weight.withConvolutionWeight(bias) {
+          ConvolutionKernel.planar(
+            reader, $0, PlanarTaps(height: 3, width: 3, stride: 2, top: 0, left: 0), pools: pools, height: height,
+            width: width, .activation(.identity), output)
+        }
       }
     }
   }
 
-  private func withReader(
+  func withReader(
     _ transform: PixelTransform?, _ previous: Tensor?, _ padding: TemporalPadding = .firstFrame,
     _ body: (PixelReader) -> Void
   ) {
@@ -208,17 +213,17 @@ extension Tensor {
     }
   }
 
-  private func withConvolutionWeight(_ bias: Tensor, _ body: (ConvolutionWeight) -> Void) {
+  func withConvolutionWeight(_ bias: Tensor?, _ body: (ConvolutionWeight) -> Void) {
     let (outputs, taps) = (shape[0], shape.extents.dropFirst(2).reduce(1, *))
-    precondition(bias.count == outputs, "bias \(bias.shape) of a convolution \(shape)")
+    precondition(bias?.count ?? outputs == outputs, "bias \(String(describing: bias?.shape)) of a convolution \(shape)")
     let view = layout.isDense ? self : gathered()
     let start = UnsafeRawPointer(view.storage.bytes.baseAddress!) + view.layout.offset * dtype.byteCount
     withExtendedLifetime(view) {
-      bias.withFloats { bias in
+      Tensor.withPointers([bias]) { pointers in
         body(
           ConvolutionWeight(
             matrix: StoredMatrix(start: start, dtype: dtype, rows: outputs, columns: count / outputs), taps: taps,
-            bias: bias))
+            bias: pointers[0]))
       }
     }
   }

@@ -8,6 +8,10 @@ import Tensors
 package struct GoldenSet: Sendable {
   package let directory: String
   package let cases: [GoldenCase]
+  /// Whether the metrics of the evaluation were recorded, and not a pipeline.
+  package let isEvaluation: Bool
+  /// The whole of `cases.json`.
+  let document: JSONValue
 
   /// Reads `cases.json`; tensors are opened when a case is run.
   package init(directory: String) throws {
@@ -18,13 +22,21 @@ package struct GoldenSet: Sendable {
       throw GoldenFailure(path: path, problem: "has no field 'cases' with the recorded cases")
     }
     self.directory = directory
-    cases = try entries.map { name, info in
+    self.document = document
+    // Only this set is about finished videos; its metrics are recorded in `cases.json` itself.
+    let isEvaluation = document["videos"]?.object != nil
+    self.isEvaluation = isEvaluation
+    let recorded = try entries.map { name, info in
       let file = info["file"]?.string
-      guard file?.contains("..") != true, file != nil || info["file"] == .null else {
+      guard file?.contains("..") != true, file != nil || info["file"] == .null || isEvaluation else {
         throw GoldenFailure(path: path, problem: "case '\(printable(name))' does not name its file")
       }
       return GoldenCase(name: name, info: info, directory: directory, file: file)
     }
+    let unlisted = (isEvaluation ? EvaluationCases.unlisted : [:]).map { name, file in
+      GoldenCase(name: name, info: .null, directory: directory, file: file)
+    }
+    cases = recorded + unlisted.sorted { $0.name < $1.name }
   }
 
   /// Cases are listed under their names, or in order and named by their files; one without a file by its first field.

@@ -8,6 +8,10 @@ package struct Verifier: Sendable {
 
   package init(directory: String) throws {
     goldens = try GoldenSet(directory: directory)
+    guard !goldens.isEvaluation else {
+      runners = CaseRunner.evaluation(goldens)
+      return
+    }
     switch try BackboneKind(directory: goldens.checkpoint) {
     case .cogVideoX: runners = CaseRunner.cogVideoX(goldens)
     case .wan: runners = CaseRunner.wan(goldens)

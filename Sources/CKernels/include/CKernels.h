@@ -18,6 +18,8 @@ enum vap_activation {
   VAP_SILU = 3,
   VAP_RELU = 4,
   VAP_QUICK_GELU = 5,
+  VAP_SIGMOID = 6,
+  VAP_TANH = 7,
 };
 
 // Columns of a panel: the part of a packed weight that is multiplied at a time.
@@ -31,6 +33,20 @@ struct vap_winograd_output {
   const float *_Nullable bias;
   float sign;
   ptrdiff_t pixel_stride, row_stride, width, height;
+};
+
+// Some queries of one head and what attention has found for them so far, transposed: a query is a column. Rows have
+// `width` floats, whole vectors; columns without a query hold zeros.
+struct vap_query_strip {
+  // [size, width]
+  const float *queries;
+  // Sums of the values, [size, width], not yet divided by `sums`.
+  float *output;
+  // The largest scores and the sums of weights, [width]; before the first keys -inf and 0.
+  float *maxima, *sums;
+  ptrdiff_t size, width;
+  // Makes a score a logit to base 2; positive.
+  float scale;
 };
 
 struct vap_kernels {
@@ -59,6 +75,10 @@ struct vap_kernels {
   void (*bias_activate)(float *rows_start, ptrdiff_t rows, ptrdiff_t stride, const float *_Nullable bias,
                         int activation, ptrdiff_t n);
 
+  // As bias_activate, but x where it is positive and x slopes elsewhere, with a slope per element.
+  void (*bias_slopes)(float *rows_start, ptrdiff_t rows, ptrdiff_t stride, const float *_Nullable bias,
+                      const float *slopes, ptrdiff_t n);
+
   // Normalisation of one row; `weight`, `bias` per element; `scale`, `shift` modulate: y (1 + scale) + shift.
   void (*layer_norm)(float *out, const float *in, const float *_Nullable weight, const float *_Nullable bias,
                      const float *_Nullable scale, const float *_Nullable shift, float epsilon, ptrdiff_t n);
@@ -74,10 +94,18 @@ struct vap_kernels {
 
   // Softmax of one row in place, after adding `bias` where given.
   void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
-  // One step of online softmax on a tile of scores (base-2 logits), in place:
-  // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
-  void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
-                         float *sums, float *output, ptrdiff_t head_size);
+
+  // Most queries of a strip.
+  ptrdiff_t strip_queries;
+  // Attention of a strip to `count` more keys `[count, size]` and values `[count, size]`, with online softmax:
+  // scores = queries keys' + bias, maxima' = max(maxima, scores), weights = 2^(scale (scores - maxima')), and with
+  // f = 2^(scale (maxima - maxima')): sums = f sums + total of weights, output = f output + weighted values.
+  // `bias` and the room for `scores` are `[count, width]`.
+  void (*attend)(const struct vap_query_strip *strip, const float *keys, const float *values, ptrdiff_t count,
+                 const float *_Nullable bias, float *scores);
+  // out[c, r] = in[r, c] scale
+  void (*transpose)(float *out, ptrdiff_t out_stride, const float *in, ptrdiff_t in_stride, float scale,
+                    ptrdiff_t rows, ptrdiff_t columns);
 
   // Products with packed weights: c = a b, or c += a b, for `rows` rows of `k` values and a panel of k rows and
   // `columns` <= VAP_PANEL columns. Rows of a and c lie `stride_a` and `stride_c` apart.
@@ -88,15 +116,19 @@ struct vap_kernels {
                      ptrdiff_t first_tap, ptrdiff_t tap_count);
 
   // Winograd's minimal filtering F(2, 3) along each axis. Weights `[columns, inputs, 3, 3, 3]` become 64 panels of
-  // `inputs` rows (place in time x 16 + place in the plane), `plane` floats apart; `[columns, inputs, 3, 3]` that are
-  // applied to an image upsampled by 2, nearest, become 9.
+  // `inputs` rows (place in time x 16 + place in the plane), `plane` floats apart; `[columns, inputs, 3, 3]` become 16,
+  // or 9 if they are applied to an image upsampled by 2, nearest.
   void (*winograd_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs, ptrdiff_t columns);
+  void (*winograd_plane_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs,
+                                 ptrdiff_t columns);
   void (*winograd_upsampled_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs,
                                      ptrdiff_t columns);
-  // Transforms a row of tiles of x + sign other: tile t covers pixels 2t...2t+3 of four rows (upsampled: t...t+2 of
+  // Transforms a row of tiles of x + sign other, or of x: tile t covers pixels 2t...2t+3 of four rows (upsampled: t...t+2 of
   // three rows of x). Out: `[place][tile][channels]`, places `plane` floats apart.
   void (*winograd_input)(float *out, ptrdiff_t plane, const float *x, const float *other, float sign,
                          ptrdiff_t row_stride, ptrdiff_t tiles, ptrdiff_t channels);
+  void (*winograd_plane_input)(float *out, ptrdiff_t plane, const float *x, ptrdiff_t row_stride, ptrdiff_t tiles,
+                               ptrdiff_t channels);
   void (*winograd_upsampled_input)(float *out, ptrdiff_t plane, const float *x, ptrdiff_t row_stride,
                                    ptrdiff_t tiles, ptrdiff_t channels);
   // Transforms products `[place][tile][channels]` back to pixels.
