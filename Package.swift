@@ -32,8 +32,8 @@ let rows: [Row] = [
   Row(
     name: "Backbones",
     imports: [
-      "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Layers", "Checkpoints", "Tensors",
-      "Compute", "Runtime",
+      "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media", "Layers", "Checkpoints",
+      "Tensors", "Compute", "Runtime",
     ]),
   // What a user runs.
   Row(

@@ -33,6 +33,14 @@ package enum BackboneKind: Sendable, CaseIterable {
     self = kind
   }
 
+  /// Reads the configurations of the pipeline in `directory`.
+  package func open(directory: String) throws -> any VideoPromptBackbone {
+    switch self {
+    case .cogVideoX: try CogVideoXBackbone(directory: directory)
+    case .wan: try WanBackbone(directory: directory)
+    }
+  }
+
   /// The pipeline classes of all kinds, for messages.
   static var pipelineNames: String {
     allCases.flatMap(\.classNames).filter { $0.hasSuffix("Pipeline") }.joined(separator: ", ")

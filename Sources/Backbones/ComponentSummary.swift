@@ -44,4 +44,18 @@ package struct ComponentSummary: Sendable, Equatable {
 
   package var parameterCount: Int { parameters.values.reduce(0, +) }
   package var byteCount: Int { parameters.reduce(0) { $0 + $1.key.byteCount * $1.value } }
+
+  /// "0-40" or "0, 2, 5-7"; "none" for an empty list.
+  static func ranges(_ layers: [Int]) -> String {
+    var runs: [ClosedRange<Int>] = []
+    for layer in layers.sorted() {
+      if let last = runs.last, last.upperBound + 1 == layer {
+        runs[runs.count - 1] = last.lowerBound...layer
+      } else {
+        runs.append(layer...layer)
+      }
+    }
+    let texts = runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+    return texts.isEmpty ? "none" : texts.joined(separator: ", ")
+  }
 }

@@ -19,34 +19,6 @@ package struct ClipGeometry: Sendable, Equatable, CustomStringConvertible {
   package var description: String { "\(width)x\(height), \(frames) frames" }
 }
 
-/// Everything a generation starts from, as pixels and captions. Pixel values lie in -1...1.
-package struct VideoPrompt: Sendable {
-  /// The image whose subject the new video shows, `[1, 3, 1, H, W]`.
-  package let image: Tensor
-  package let caption: String
-  package let negativeCaption: String
-  /// The videos that show the semantic, earliest first; may be empty.
-  package let references: [Reference]
-
-  package struct Reference: Sendable {
-    /// `[1, 3, F, H, W]`
-    package let video: Tensor
-    package let caption: String
-
-    package init(video: Tensor, caption: String) {
-      self.video = video
-      self.caption = caption
-    }
-  }
-
-  package init(image: Tensor, caption: String, negativeCaption: String, references: [Reference]) {
-    self.image = image
-    self.caption = caption
-    self.negativeCaption = negativeCaption
-    self.references = references
-  }
-}
-
 /// How the stages of a backbone are run.
 package struct BackboneOptions: Sendable {
   /// Paging of weights, and hooks.
@@ -71,10 +43,20 @@ package protocol VideoPromptBackbone: Sendable {
   associatedtype Conditions: Sendable
   associatedtype Denoiser: VideoPromptDenoiser where Denoiser.Conditions == Conditions
 
+  /// Where the published pipeline lies.
+  var directory: String { get }
   /// The sampling method that the checkpoint names.
   var scheduler: SchedulerConfiguration { get }
   /// The size of the clips that the model was made for.
   var naturalGeometry: ClipGeometry { get }
+  /// The scale of guidance that the model was published with.
+  var naturalGuidance: Double { get }
+  /// Whether the model reads reference videos.
+  var hasExpert: Bool { get }
+  /// Whether the model also looks at the image, and at the references' first frames, at their own size.
+  var readsPictures: Bool { get }
+  /// Opens every component and holds its weights against its configuration; throws if any do not fit.
+  func components() throws -> [ComponentSummary]
   /// Throws `BackboneFailure` if the model cannot make clips of this size from this many references.
   func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure)
   /// Shape of the latents of a clip.
@@ -135,15 +117,18 @@ package enum BackboneFailure: Failure, Equatable {
   case size(ClipGeometry, multiple: Int)
   case fixedSize(ClipGeometry, height: Int, width: Int)
   case frames(Int, multiple: Int)
+  case positions(ClipGeometry, limit: Int)
   case references(Int, limit: Int)
+  /// A picture whose longer side is more than `limit` times the shorter one.
+  case picture(width: Int, height: Int, limit: Int)
   case noExpert(path: String)
   case unsupportedPipeline(path: String, name: String)
   case component(path: String, problem: String)
 
   package var category: FailureCategory {
     switch self {
-    case .size, .fixedSize, .frames, .references: .usage
-    case .noExpert, .unsupportedPipeline, .component: .badInput
+    case .size, .fixedSize, .frames, .positions, .references: .usage
+    case .picture, .noExpert, .unsupportedPipeline, .component: .badInput
     }
   }
 
@@ -156,8 +141,14 @@ package enum BackboneFailure: Failure, Equatable {
         + "\(geometry.height); use --height \(height) --width \(width)"
     case .frames(let frames, let multiple):
       "--frames must be \(multiple)k + 1, for example \(max(0, frames / multiple) * multiple + 1), not \(frames)"
+    case .positions(let geometry, let limit):
+      "\(geometry) are more than the \(limit) positions that this model knows in time or along a side; lower --frames, "
+        + "--height or --width"
     case .references(let count, let limit):
       "\(count) reference videos are too many; the model takes at most \(limit)"
+    case .picture(let width, let height, let limit):
+      "a picture of \(width)x\(height) is too long for the image encoder; its longer side may be \(limit) times the "
+        + "shorter one"
     case .noExpert(let path):
       "\(path): this model has no expert blocks ('block_idx_with_mot_ref' in config.json), so it cannot read reference "
         + "videos; leave --ref-video out or use a Video-As-Prompt checkpoint"

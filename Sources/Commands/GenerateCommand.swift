@@ -12,7 +12,7 @@ struct GenerateCommand: ParsableCommand {
     abstract: "Make a video in which an image's subject undergoes what a reference video shows.",
     discussion: """
       Defaults are the published ones. The size and number of frames default to those that the model was made for \
-      (480x720 and 49 frames for CogVideoX-5B).
+      (480x720 for CogVideoX-5B, 480x832 for Wan 2.1, 49 frames).
 
       Example: vap generate --model CogVideoX-VAP --ref-video melting.mp4 --ref-prompt "A toy car melts into gold." \
       --image horse.png --prompt "A chestnut horse melts into gold." --output horse.mp4
@@ -47,11 +47,13 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
   @Option(help: "Frames per second of the output (default: 16).") var fps: Double?
   @Option(help: "Denoising steps (default: 50).") var steps: Int?
-  @Option(help: "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6).")
+  @Option(help: "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
   var guidance: Double?
   @Flag(inversion: .prefixedNo, help: "Vary the guidance scale over the steps as the published scripts do.")
   var dynamicGuidance: Bool?
-  @Option(help: "Sampling method: ddim or dpm (default: the one that the checkpoint names).") var scheduler: String?
+  @Option(
+    help: "Sampling method: ddim or dpm for CogVideoX, unipc or euler for Wan (default: the one the checkpoint names).")
+  var scheduler: String?
   @Option(help: "Seed of all random numbers; the same seed gives the same bytes (default: 42).") var seed: UInt64?
   @Option(help: "Which frames of a longer reference: evenly, first or random (default: evenly).")
   var frameSelection: String?

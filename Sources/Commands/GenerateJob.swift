@@ -13,6 +13,7 @@ struct GenerateJob {
   private let output: String
   private let sideBySide: String?
   private let savedLatents: String?
+  private let keepsMetadata: Bool
   private let writing: VideoWriter.Options
 
   /// Checks the settings by themselves; throws `UsageFailure`.
@@ -40,11 +41,12 @@ struct GenerateJob {
       guard let rate = FrameRate(fps) else { throw UsageFailure("--fps must lie in \(FrameRate.range), not \(fps)") }
       request.frameRate = rate
     }
-    let scale = settings.guidance ?? 6
-    guard scale.isFinite, scale >= 0, scale <= 1000 else {
+    if let scale = settings.guidance, !(0...1000).contains(scale) {
       throw UsageFailure("--guidance must be from 0 to 1000, not \(scale)")
     }
-    request.guidance = settings.dynamicGuidance == true ? .dynamic(scale) : .constant(scale)
+    // Only CogVideoX was published with dynamic guidance, of scale 6.
+    request.guidance =
+      settings.dynamicGuidance == true ? .dynamic(settings.guidance ?? 6) : settings.guidance.map(Guidance.constant)
     request.scheduler = try Self.choice(settings.scheduler, "--scheduler")
     request.frameSelection = try Self.choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
     request.memoryBudget = try settings.memory.map { text throws(UsageFailure) in
@@ -62,7 +64,7 @@ struct GenerateJob {
     var writing = VideoWriter.Options()
     writing.overwrites = settings.overwrite ?? false
     writing.quality = try Self.check(settings.crf, "--crf", 0...51) ?? writing.quality
-    if settings.metadata ?? true { writing.metadata = Self.describe(request) }
+    keepsMetadata = settings.metadata ?? true
     self.writing = writing
   }
 
@@ -70,8 +72,16 @@ struct GenerateJob {
     let printer = ProgressPrinter()
     let observer: RunObserver = { printer.show($0) }
     defer { printer.finish() }
-    let backbone = try CogVideoXBackbone(directory: request.model)
+    try run(BackboneKind(directory: request.model).open(directory: request.model), printer, observer)
+  }
+
+  private func run(
+    _ backbone: some VideoPromptBackbone, _ printer: ProgressPrinter, _ observer: @escaping RunObserver
+  ) throws {
     let generator = try Generator(backbone, request, observer: observer)
+    let description = Self.describe(request, generator.guidance)
+    var writing = writing
+    if keepsMetadata { writing.metadata = description }
     for path in [output, sideBySide].compactMap({ $0 }) {
       try VideoWriter.checkTarget(
         path, size: generator.size, frameCount: generator.frameCount, frameRate: request.frameRate, options: writing)
@@ -81,12 +91,12 @@ struct GenerateJob {
 
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, observer: observer)
-    try LatentsFile.write(denoised: latents, metadata: Self.describe(request), to: latentsPath)
+    try LatentsFile.write(denoised: latents, metadata: description, to: latentsPath)
     do {
       let clip = try generator.decode(latents, savedLatents: latentsPath, observer: observer)
       observer(.stage("write \(output)", units: 0))
       try VideoWriter.write(clip, to: output, options: writing)
-      if let sideBySide { try writeSideBySide(clip, inputs, to: sideBySide) }
+      if let sideBySide { try writeSideBySide(clip, inputs, to: sideBySide, writing) }
     } catch {
       printer.show(.warning("the denoised latents are kept in \(latentsPath); decode them with --latents"))
       throw error
@@ -98,9 +108,9 @@ struct GenerateJob {
   }
 
   private func writeSideBySide(
-    _ clip: VideoClip, _ inputs: Generator<CogVideoXBackbone>.Inputs, to path: String
+    _ clip: VideoClip, _ inputs: GenerationInputs, to path: String, _ writing: VideoWriter.Options
   ) throws {
-    var clips = inputs.references + [inputs.image].compactMap { $0 } + [clip]
+    var clips = inputs.references.map(\.clip) + [inputs.image].compactMap { $0 } + [clip]
     for index in clips.indices { clips[index].frameRate = clip.frameRate }
     // At least the new clip is there.
     guard let joined = VideoClip.sideBySide(clips) else { return }
@@ -118,10 +128,10 @@ struct GenerateJob {
   }
 
   /// The settings that made a video, as one JSON text under the tag that players show; paths without their folders.
-  private static func describe(_ request: GenerationRequest) -> [String: String] {
+  private static func describe(_ request: GenerationRequest, _ guidance: Guidance) -> [String: String] {
     func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
     let (kind, scale): (String, Double) =
-      switch request.guidance {
+      switch guidance {
       case .constant(let scale): ("constant", scale)
       case .dynamic(let scale): ("dynamic", scale)
       }

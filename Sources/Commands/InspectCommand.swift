@@ -31,13 +31,13 @@ struct InspectCommand: ParsableCommand {
   }
 
   func run() throws {
-    let backbone = try CogVideoXBackbone(directory: directory)
+    let backbone = try BackboneKind(directory: directory).open(directory: directory)
     let components = try backbone.components()
     for component in components { print(Self.describe(component)) }
     let natural = backbone.naturalGeometry
     let geometry = ClipGeometry(
       height: height ?? natural.height, width: width ?? natural.width, frames: frames ?? natural.frames)
-    let referenceCount = backbone.transformer.hasExpert ? references : 0
+    let referenceCount = backbone.hasExpert ? references : 0
     try backbone.check(geometry, referenceCount: referenceCount)
     let stages = try backbone.memoryNeeds(geometry, referenceCount: referenceCount, isGuided: true)
     print("memory for \(geometry), \(referenceCount) references, with guidance (weights in memory / weights paged)")

@@ -27,7 +27,8 @@ package struct GenerationRequest: Sendable {
   package var frames: Int?
   package var frameRate = FrameRate.training
   package var steps = 50
-  package var guidance = Guidance.constant(6)
+  /// nil takes the constant scale that the model was published with.
+  package var guidance: Guidance?
   /// Sampling method; nil takes the one that the checkpoint names.
   package var scheduler: SamplingMethod?
   package var seed: UInt64 = 42

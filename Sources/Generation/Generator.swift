@@ -8,6 +8,20 @@ import Runtime
 import Schedulers
 import Tensors
 
+/// The clips that a request names, at the size of the new video.
+package struct GenerationInputs: Sendable {
+  package let image: VideoClip?
+  /// The image at its own size, if the model looks at it.
+  package let picture: VideoClip?
+  package let references: [Reference]
+
+  package struct Reference: Sendable {
+    package let clip: VideoClip
+    /// Its first frame at its own size, if the model looks at it.
+    package let picture: VideoClip?
+  }
+}
+
 /// Makes a video from a request: media in, stages of a backbone, frames out.
 ///
 /// Stages run one at a time and let go of their weights. The denoised latents are handed out before decoding begins, so
@@ -17,6 +31,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   private let request: GenerationRequest
   private let geometry: ClipGeometry
   private let scheduler: any Scheduler
+  package let guidance: Guidance
   private let options: BackboneOptions
 
   /// Checks the request against the model before any work.
@@ -29,7 +44,8 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
       frames: request.frames ?? natural.frames)
     try backbone.check(geometry, referenceCount: request.references.count)
     scheduler = try Self.sampling(backbone.scheduler, request).scheduler(steps: request.steps)
-    let isGuided = request.guidance != .constant(1)
+    guidance = request.guidance ?? .constant(backbone.naturalGuidance)
+    let isGuided = guidance != .constant(1)
     let plan = try MemoryPlan(
       stages: backbone.memoryNeeds(geometry, referenceCount: request.references.count, isGuided: isGuided),
       budget: request.memoryBudget)
@@ -53,23 +69,17 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   package var size: FrameSize { FrameSize(width: geometry.width, height: geometry.height) }
   package var frameCount: Int { geometry.frames }
 
-  /// The clips that the request names, at the size of the new video.
-  package struct Inputs: Sendable {
-    package let image: VideoClip?
-    package let references: [VideoClip]
-  }
-
   /// Reads the image and the chosen frames of the references, resized without keeping their aspect ratio, as published.
   ///
   /// All references give the frames at the indices chosen for the first, as published; one that is too short for them
   /// gets indices of its own.
-  package func readInputs(observer: @escaping RunObserver) throws -> Inputs {
+  package func readInputs(observer: @escaping RunObserver) throws -> GenerationInputs {
     observer(.stage("read image and references", units: 1 + request.references.count))
-    let image = try request.image.map { try VideoReader.readImage(path: $0).resized(to: size) }
+    let picture = try request.image.map { try VideoReader.readImage(path: $0) }
     observer(.progress(1))
     var generator = RandomGenerator(seed: request.seed, nextStream: 4 << 32)
     var shared: [Int]?
-    var clips: [VideoClip] = []
+    var references: [GenerationInputs.Reference] = []
     for (index, reference) in request.references.enumerated() {
       let reader = try VideoReader(path: reference.path)
       let available = try reader.frameCount()
@@ -85,15 +95,19 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
         observer(
           .warning("\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
       }
-      clips.append(try reader.readFrames(at: indices, resizedTo: size))
+      references.append(
+        GenerationInputs.Reference(
+          clip: try reader.readFrames(at: indices, resizedTo: size),
+          picture: backbone.readsPictures ? try reader.readFrames(at: [indices[0]]) : nil))
       for warning in reader.warnings { observer(.warning("\(reference.path): \(warning)")) }
       observer(.progress(2 + index))
     }
-    return Inputs(image: image, references: clips)
+    return GenerationInputs(
+      image: picture?.resized(to: size), picture: backbone.readsPictures ? picture : nil, references: references)
   }
 
   /// Denoises; with latents given in the request, from them, or not at all if they are denoised already.
-  package func denoise(_ inputs: Inputs, observer: @escaping RunObserver) throws -> Tensor {
+  package func denoise(_ inputs: GenerationInputs, observer: @escaping RunObserver) throws -> Tensor {
     let noise = SeededNoise(seed: request.seed)
     let shape = backbone.latentShape(geometry)
     var start: Tensor?
@@ -104,14 +118,15 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     }
     guard let image = inputs.image else { throw GenerationFailure.noImage }
     let prompt = VideoPrompt(
-      image: image.pixelTensor(), caption: request.caption, negativeCaption: request.negativeCaption,
+      image: image.pixelTensor(), picture: inputs.picture, caption: request.caption,
+      negativeCaption: request.negativeCaption,
       references: zip(request.references, inputs.references).map {
-        VideoPrompt.Reference(video: $1.pixelTensor(), caption: $0.caption)
+        VideoPrompt.Reference(video: $1.clip.pixelTensor(), picture: $1.picture, caption: $0.caption)
       })
     let conditions = try backbone.encode(prompt, geometry, noise: noise, options, observer: observer)
     let denoiser = try backbone.loadDenoiser(observer: observer)
     observer(.stage("denoise", units: request.steps))
-    let latents = try Sampler(scheduler: scheduler, guidance: request.guidance).run(
+    let latents = try Sampler(scheduler: scheduler, guidance: guidance).run(
       denoiser, from: start ?? noise.noise(for: .initialLatents, shape: shape), conditions, noise: noise, options
     ) { observer(.progress($0.index + 1)) }
     BufferPool.shared.trim()

@@ -61,6 +61,7 @@ extension CaseRunner {
       CaseRunner("rope", transformer.runRotation),
       CaseRunner("transformer", transformer.run),
       CaseRunner("selections", PreprocessCases().runSelections),
+      CaseRunner("pipeline_*", WanPipelineCases(goldens: goldens).run),
       CaseRunner("training", skippedFor: "training"),
     ]
   }

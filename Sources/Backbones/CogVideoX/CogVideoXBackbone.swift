@@ -11,9 +11,6 @@ import VideoTransformers
 
 /// A CogVideoX image-to-video pipeline directory, with or without a Video-As-Prompt expert.
 package struct CogVideoXBackbone: VideoPromptBackbone {
-  /// More references than the published training ever used do not fit the temporal positions it saw.
-  private static let referenceLimit = 3
-
   package let directory: String
   package let scheduler: SchedulerConfiguration
   package let transformer: CogVideoXConfiguration
@@ -58,20 +55,13 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   }
 
   package func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure) {
-    let multiple = spatialRatio * transformer.patchSize
-    guard geometry.height > 0, geometry.width > 0, geometry.height % multiple == 0, geometry.width % multiple == 0
-    else {
-      throw .size(geometry, multiple: multiple)
-    }
+    try check(
+      geometry, multiple: spatialRatio * transformer.patchSize, temporalRatio: temporalRatio,
+      referenceCount: referenceCount)
     let (height, width) = (transformer.sampleHeight * spatialRatio, transformer.sampleWidth * spatialRatio)
     if transformer.usesLearnedEmbeddings, geometry.height != height || geometry.width != width {
       throw .fixedSize(geometry, height: height, width: width)
     }
-    guard geometry.frames > 0, (geometry.frames - 1) % temporalRatio == 0 else {
-      throw .frames(geometry.frames, multiple: temporalRatio)
-    }
-    if referenceCount > 0, !transformer.hasExpert { throw .noExpert(path: directory) }
-    guard referenceCount <= Self.referenceLimit else { throw .references(referenceCount, limit: Self.referenceLimit) }
   }
 
   package var naturalGeometry: ClipGeometry {
@@ -79,6 +69,10 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
       height: transformer.sampleHeight * spatialRatio, width: transformer.sampleWidth * spatialRatio,
       frames: transformer.sampleFrames)
   }
+
+  package var naturalGuidance: Double { 6 }
+  package var hasExpert: Bool { transformer.hasExpert }
+  package var readsPictures: Bool { false }
 
   /// `[1, F, C, H, W]` in latent frames and sizes.
   package func latentShape(_ geometry: ClipGeometry) -> Shape {
@@ -90,35 +84,26 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   package func loadDenoiser(observer: @escaping RunObserver) throws -> CogVideoXDenoiser {
     observer(.stage("load transformer", units: 0))
-    let path = "\(directory)/transformer"
-    let model = try load(path, observer: observer) { CogVideoXTransformer($0, transformer) }
+    let model = try load("transformer", observer: observer) { CogVideoXTransformer($0, transformer) }
     return CogVideoXDenoiser(model: model, positionDesign: positionDesign)
   }
 
   package func decode(
     _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void
   ) throws {
-    let autoencoder = try loadAutoencoder(observer: observer)
-    let scaled = latents.permuted(0, 2, 1, 3, 4).scaled(by: 1 / Float(self.autoencoder.scalingFactor))
-    var isAnnounced = false
-    try autoencoder.decode(
-      scaled, tiling: tiling(options), context: options.context,
-      onProgress: { done, total in
-        if !isAnnounced { observer(.stage("decode video", units: total)) }
-        isAnnounced = true
-        observer(.progress(done))
-      },
-      onFrames: { try frames($0.pixels.reshaped(Shape([1] + $0.pixels.shape.extents))) })
+    let decoder = try loadAutoencoder(observer: observer)
+    let scaled = latents.permuted(0, 2, 1, 3, 4).scaled(by: 1 / Float(autoencoder.scalingFactor))
+    try decode(scaled, by: decoder, tiling: tiling(options), options, observer: observer, frames)
   }
 
   // MARK: Components
 
   func loadAutoencoder(observer: @escaping RunObserver) throws -> CogVideoXAutoencoder {
-    try load("\(directory)/vae", observer: observer) { CogVideoXAutoencoder($0, autoencoder) }
+    try load("vae", observer: observer) { CogVideoXAutoencoder($0, autoencoder) }
   }
 
   func loadTextEncoder(observer: @escaping RunObserver) throws -> T5Encoder {
-    try load("\(directory)/text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) {
+    try load("text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) {
       T5Encoder($0, textEncoder)
     }
   }
@@ -127,19 +112,5 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   func tiling(_ options: BackboneOptions) -> SpatialTiling? {
     options.usesTiles ? autoencoder.defaultTiling : nil
-  }
-
-  private func load<Model>(
-    _ path: String, observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
-    _ build: (ParameterScope) -> Model
-  ) throws -> Model {
-    let loader = ParameterLoader(try WeightStore(directory: path))
-    let model = build(loader.root)
-    let unexpected = try loader.finish(ignoring: ignorable)
-    if let first = unexpected.first {
-      observer(
-        .warning("\(path): \(unexpected.count) tensors are not part of the model, for example '\(printable(first))'"))
-    }
-    return model
   }
 }

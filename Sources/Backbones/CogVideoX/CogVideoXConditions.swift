@@ -27,46 +27,18 @@ extension CogVideoXBackbone {
     _ prompt: VideoPrompt, _ geometry: ClipGeometry, noise: some NoiseSource, _ options: BackboneOptions,
     observer: @escaping RunObserver
   ) throws -> CogVideoXConditions {
-    let texts = try encodeTexts(prompt, options, observer: observer)
+    // Padding is not masked, as published.
+    let texts = try CaptionEncoder.encode(prompt, options, observer: observer) {
+      CaptionEncoder(
+        tokenizer: try loadTokenizer(), encoder: try loadTextEncoder(observer: observer),
+        length: transformer.maxTextLength, masksPadding: false)
+    }
     BufferPool.shared.trim()
     let (image, references) = try encodePixels(prompt, geometry, noise, options, observer: observer)
     BufferPool.shared.trim()
     return CogVideoXConditions(
       image: image, text: texts.target,
       reference: references.map { CogVideoXConditions.Reference(latents: $0, text: texts.references) })
-  }
-
-  /// Each caption is encoded by itself and padded to the full length; padding is not masked, as published.
-  private func encodeTexts(
-    _ prompt: VideoPrompt, _ options: BackboneOptions, observer: @escaping RunObserver
-  ) throws -> (target: Tensor, references: Tensor) {
-    let captions = [prompt.caption] + prompt.references.map(\.caption)
-    observer(.stage("encode text", units: captions.count + (options.isGuided ? 1 : 0)))
-    let tokenizer = try loadTokenizer()
-    let encoder = try loadTextEncoder(observer: observer)
-    var done = 0
-    func embed(_ text: String) throws -> Tensor {
-      let tokens = try tokenizer.encode(text, maxLength: transformer.maxTextLength)
-      if tokens.droppedCount > 0 {
-        observer(
-          .warning(
-            "the caption '\(printable(text, limit: 40))' is longer than \(transformer.maxTextLength) tokens; its end "
-              + "is ignored"))
-      }
-      defer {
-        done += 1
-        observer(.progress(done))
-      }
-      return try encoder([tokens.ids.map(Int.init)], context: options.context)
-    }
-    let embedded = try captions.map(embed)
-    let target = embedded[0]
-    let references = embedded.count > 1 ? Tensor.concatenated(Array(embedded[1...]), axis: 1) : target
-    guard options.isGuided else { return (target, references) }
-    let negative = try embed(prompt.negativeCaption)
-    let negatives = Tensor.concatenated(
-      Array(repeating: negative, count: max(1, prompt.references.count)), axis: 1)
-    return (.concatenated([negative, target], axis: 0), .concatenated([negatives, references], axis: 0))
   }
 
   private func encodePixels(

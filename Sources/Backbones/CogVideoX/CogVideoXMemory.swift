@@ -1,12 +1,11 @@
-import Checkpoints
 import Tensors
 
 extension CogVideoXBackbone {
   /// Estimates from counting the tensors that are alive together at the most demanding moment of each stage.
   package func memoryNeeds(_ geometry: ClipGeometry, referenceCount: Int, isGuided: Bool) throws -> [StageMemory] {
-    let text = try bytes(of: "text_encoder")
-    let vae = try bytes(of: "vae")
-    let model = try bytes(of: "transformer")
+    let text = try weightBytes("text_encoder")
+    let vae = try weightBytes("vae")
+    let model = try weightBytes("transformer")
     return [
       StageMemory(
         name: "encode text", weights: text, window: 2 * text / max(1, textEncoder.layerCount),
@@ -44,12 +43,5 @@ extension CogVideoXBackbone {
       : (geometry.height, geometry.width)
     let channels = autoencoder.blockChannels.prefix(2).max() ?? 1
     return 4 * frames * height * width * channels * 5 / 2
-  }
-
-  private func bytes(of component: String) throws -> Int {
-    let store = try WeightStore(directory: "\(directory)/\(component)")
-    return store.names.reduce(0) { total, name in
-      total + (store.shape(of: name)?.count ?? 0) * (store.dtype(of: name)?.byteCount ?? 0)
-    }
   }
 }

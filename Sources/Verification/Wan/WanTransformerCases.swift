@@ -95,7 +95,7 @@ struct WanTransformerCases {
       return .concatenated([rows, .zeros([rows.shape[0], rest, rows.shape[2]])], axis: 1)
     }
     let latents = try tensors["\(name).hidden_states"]
-    let grid = grid(latents.shape, configuration)
+    let grid = configuration.rotaryGrid(latents.shape)
     return WanInput(
       latents: latents, text: try text(""), image: try tensors["\(name).encoder_hidden_states_image"],
       timesteps: timesteps.map { Float($0) }, rotary: grid.targetTable(),
@@ -105,20 +105,14 @@ struct WanTransformerCases {
         rotary: grid.referenceTable(count: 1, .temporalBias)))
   }
 
-  private func grid(_ latents: Shape, _ configuration: WanConfiguration) -> WanRotaryGrid {
-    WanRotaryGrid(
-      headSize: configuration.headSize, frames: latents[2], rows: latents[3] / configuration.patchSize[1],
-      columns: latents[4] / configuration.patchSize[2])
-  }
-
   // MARK: Rotation
 
   func runRotation(_ golden: GoldenCase, into comparison: inout Comparison) throws {
     let configuration = try configuration()
     let tensors = try golden.openTensors()
     // The latent size that the set names for its small tables; two frames more for the other one.
-    let small = grid([1, 1, 4, 4, 6], configuration)
-    let longer = grid([1, 1, 6, 4, 6], configuration)
+    let small = configuration.rotaryGrid([1, 1, 4, 4, 6])
+    let longer = configuration.rotaryGrid([1, 1, 6, 4, 6])
     // 480x832 at 8 pixels to a latent and 2 latents to a token.
     func full(_ frames: Int) -> WanRotaryGrid { WanRotaryGrid(headSize: 128, frames: frames, rows: 30, columns: 52) }
     let items: [(String, WanRotaryGrid, isReference: Bool)] = [

@@ -55,3 +55,11 @@ package struct WanRotaryGrid: Sendable, Equatable {
     ).angles
   }
 }
+
+extension WanConfiguration {
+  /// The grid of latents `[B, C, F, H, W]`.
+  package func rotaryGrid(_ latents: Shape) -> WanRotaryGrid {
+    WanRotaryGrid(
+      headSize: headSize, frames: latents[2], rows: latents[3] / patchSize[1], columns: latents[4] / patchSize[2])
+  }
+}

@@ -1,0 +1,78 @@
+import Autoencoders
+import Checkpoints
+import Compute
+import Layers
+import Runtime
+import Tensors
+
+// What backbones do alike with the directory of their checkpoint.
+extension VideoPromptBackbone {
+  /// Loads the model in a component's folder; tensors that are not part of it are warned of.
+  func load<Model>(
+    _ component: String, observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
+    _ build: (ParameterScope) -> Model
+  ) throws -> Model {
+    let path = "\(directory)/\(component)"
+    let loader = ParameterLoader(try WeightStore(directory: path))
+    let model = build(loader.root)
+    let unexpected = try loader.finish(ignoring: ignorable)
+    if let first = unexpected.first {
+      observer(
+        .warning(
+          "\(printable(path)): \(unexpected.count) tensors are not part of the model, for example "
+            + "'\(printable(first))'"))
+    }
+    return model
+  }
+
+  /// Decodes latents, which are scaled as the autoencoder takes them, `[1, L, f, h, w]`.
+  func decode(
+    _ latents: Tensor, by autoencoder: some VideoAutoencoder, tiling: SpatialTiling?, _ options: BackboneOptions,
+    observer: @escaping RunObserver, _ frames: (Tensor) throws -> Void
+  ) throws {
+    var isAnnounced = false
+    try autoencoder.decode(
+      latents, tiling: tiling, context: options.context,
+      onProgress: { done, total in
+        if !isAnnounced { observer(.stage("decode video", units: total)) }
+        isAnnounced = true
+        observer(.progress(done))
+      },
+      onFrames: { try frames($0.pixels.reshaped(Shape([1] + $0.pixels.shape.extents))) })
+  }
+
+  /// Opens the model in a component's folder to describe it.
+  func summary(
+    _ component: String, _ facts: [ComponentSummary.Fact], ignoring ignorable: (String) -> Bool = { _ in false },
+    _ build: (ParameterScope) -> Void
+  ) throws -> ComponentSummary {
+    let store = try WeightStore(directory: "\(directory)/\(component)")
+    let loader = ParameterLoader(store)
+    build(loader.root)
+    let unexpected = try loader.finish(ignoring: ignorable)
+    return ComponentSummary(name: component, facts: facts, store: store, unexpected: unexpected)
+  }
+
+  /// Size of a component's weights as they are stored.
+  func weightBytes(_ component: String) throws -> Int {
+    let store = try WeightStore(directory: "\(directory)/\(component)")
+    return store.names.reduce(0) { total, name in
+      total + (store.shape(of: name)?.count ?? 0) * (store.dtype(of: name)?.byteCount ?? 0)
+    }
+  }
+
+  /// Throws unless sizes are multiples of `multiple`, frames one more than a multiple of `temporalRatio`, and references
+  /// as many as the model can read.
+  func check(
+    _ geometry: ClipGeometry, multiple: Int, temporalRatio: Int, referenceCount: Int
+  ) throws(BackboneFailure) {
+    guard geometry.height > 0, geometry.width > 0, geometry.height % multiple == 0, geometry.width % multiple == 0
+    else { throw .size(geometry, multiple: multiple) }
+    guard geometry.frames > 0, (geometry.frames - 1) % temporalRatio == 0 else {
+      throw .frames(geometry.frames, multiple: temporalRatio)
+    }
+    if referenceCount > 0, !hasExpert { throw .noExpert(path: directory) }
+    // More than the published training ever used do not fit the temporal positions it saw.
+    guard referenceCount <= 3 else { throw .references(referenceCount, limit: 3) }
+  }
+}
