@@ -50,8 +50,11 @@ extension CaseRunner {
   }
 
   static func wan(_ goldens: GoldenSet) -> [CaseRunner] {
+    let text = WanTextCases(goldens: goldens)
     let transformer = WanTransformerCases(goldens: goldens)
     return [
+      CaseRunner("tokenizer", text.runTokenizer),
+      CaseRunner("umt5", text.runEncoder),
       CaseRunner("clip", WanImageCases(goldens: goldens).run),
       CaseRunner("vae", WanAutoencoderCases(goldens: goldens).run),
       CaseRunner("schedulers", WanSchedulerCases().run),
