@@ -28,10 +28,13 @@ extension Tensor {
     mapped { output, input, count in kernels.affine(output, input, scale, offset, count) }
   }
 
-  /// Values outside of `range` moved to its nearer end.
+  /// Values below or above `range` become its ends; NaN stays NaN.
   package func clamped(to range: ClosedRange<Float>) -> Tensor {
     mapped { output, input, count in
-      for index in 0..<count { output[index] = min(max(input[index], range.lowerBound), range.upperBound) }
+      for index in 0..<count {
+        let value = input[index]
+        output[index] = value < range.lowerBound ? range.lowerBound : value > range.upperBound ? range.upperBound : value
+      }
     }
   }
 

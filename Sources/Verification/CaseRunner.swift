@@ -52,6 +52,8 @@ extension CaseRunner {
   static func wan(_ goldens: GoldenSet) -> [CaseRunner] {
     let transformer = WanTransformerCases(goldens: goldens)
     return [
+      CaseRunner("clip", WanImageCases(goldens: goldens).run),
+      CaseRunner("vae", WanAutoencoderCases(goldens: goldens).run),
       CaseRunner("schedulers", WanSchedulerCases().run),
       CaseRunner("rope", transformer.runRotation),
       CaseRunner("transformer", transformer.run),
