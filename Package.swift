@@ -22,7 +22,7 @@ let rows: [Row] = [
   Row(name: "Checkpoints", imports: ["Tensors", "Compute", "Runtime"]),
   Row(name: "Layers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Domain parts; they do not know each other.
-  Row(name: "Tokenizers", imports: ["CSentencePiece", "Checkpoints", "Runtime"]),
+  Row(name: "Tokenizers", imports: ["CSentencePiece", "CZlib", "Checkpoints", "Runtime"]),
   Row(name: "Media", imports: ["CFFmpeg", "Runtime", "Compute", "Tensors"]),
   Row(name: "Encoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -40,10 +40,13 @@ let rows: [Row] = [
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(
+    name: "Evaluation",
+    imports: ["Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(
     name: "Verification",
     imports: [
-      "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
-      "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Evaluation", "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
+      "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
     name: "Benchmarks",
@@ -69,8 +72,8 @@ let swiftTargets: [Target] = rows.map { row in
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Generation", "Layers", "Media",
-  "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
+  "Media", "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
@@ -95,6 +98,7 @@ let package = Package(
     .systemLibrary(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),
     .target(name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"],

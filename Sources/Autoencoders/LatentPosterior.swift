@@ -11,9 +11,7 @@ package struct LatentPosterior: Sendable {
   init(moments: Tensor) {
     let channels = moments.shape[1] / 2
     mean = moments.sliced(1, 0..<channels).dense()
-    let raw = moments.sliced(1, channels..<2 * channels)
-    // NaN stays NaN.
-    logVariance = Tensor(raw.floats().map { $0 < -30 ? -30 : $0 > 20 ? 20 : $0 }, shape: raw.shape)
+    logVariance = moments.sliced(1, channels..<2 * channels).clamped(to: -30...20)
   }
 
   /// mean + standard deviation x noise, for standard normal `noise` of the mean's shape.

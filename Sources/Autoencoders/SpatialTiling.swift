@@ -2,37 +2,63 @@ import Tensors
 
 /// How frames are cut into overlapping tiles that go through an autoencoder one by one, to bound memory.
 ///
-/// Group norms see one tile, so results differ slightly from untiled ones; overlaps are cross-faded. The rules follow
-/// the published implementation.
+/// Norms and convolutions see one tile, so results differ slightly from untiled ones; overlaps are cross-faded. The
+/// rules follow the published implementations.
 package struct SpatialTiling: Sendable, Equatable {
-  /// Tiles in pixels; frames that fit into one are not cut.
-  package var tileHeight: Int
-  package var tileWidth: Int
-  /// The part of a tile that overlaps with the next, 0 up to but not including 1.
-  package var overlapHeight: Double
-  package var overlapWidth: Double
+  /// Frames that fit into one tile are not cut.
+  package var height: Side
+  package var width: Side
+
+  /// One side of the tiles.
+  package struct Side: Sendable, Equatable {
+    /// In pixels.
+    package var size: Int
+    package var advance: Advance
+  }
+
+  /// How far it is from one tile to the next.
+  package enum Advance: Sendable, Equatable {
+    /// This part of a tile overlaps with the next, 0 up to but not including 1.
+    case overlap(Double)
+    /// In pixels, up to the size of a tile.
+    case stride(Int)
+  }
 
   package init(tileHeight: Int, tileWidth: Int, overlapHeight: Double = 1 / 6, overlapWidth: Double = 1 / 5) {
-    self.tileHeight = tileHeight
-    self.tileWidth = tileWidth
-    self.overlapHeight = overlapHeight
-    self.overlapWidth = overlapWidth
+    height = Side(size: tileHeight, advance: .overlap(overlapHeight))
+    width = Side(size: tileWidth, advance: .overlap(overlapWidth))
+  }
+
+  package init(tileHeight: Int, tileWidth: Int, strideHeight: Int, strideWidth: Int) {
+    height = Side(size: tileHeight, advance: .stride(strideHeight))
+    width = Side(size: tileWidth, advance: .stride(strideWidth))
   }
 
   /// Throws if a tile would be empty or would not advance.
   package func validate(spatialRatio: Int) throws(AutoencoderError) {
-    for (name, size, overlap) in [("Height", tileHeight, overlapHeight), ("Width", tileWidth, overlapWidth)] {
+    for (name, side) in [("Height", height), ("Width", width)] {
+      let size = side.size
       guard size >= spatialRatio, size <= 1 << 20 else {
         throw .invalidTiling(field: "tile\(name)", why: "must be at least \(spatialRatio) pixels, not \(size)")
       }
-      guard overlap >= 0, overlap < 1 else {
-        throw .invalidTiling(field: "overlap\(name)", why: "must be at least 0 and less than 1, not \(overlap)")
-      }
-      guard Axis(size, overlap, outputSize: size).stride > 0,
-        Axis(size / spatialRatio, overlap, outputSize: size).stride > 0
-      else {
-        throw .invalidTiling(
-          field: "overlap\(name)", why: "of \(overlap) leaves no step from tile to tile for tiles of \(size) pixels")
+      switch side.advance {
+      case .overlap(let overlap):
+        guard overlap >= 0, overlap < 1 else {
+          throw .invalidTiling(field: "overlap\(name)", why: "must be at least 0 and less than 1, not \(overlap)")
+        }
+        guard Axis(side, inputSize: size, outputSize: size).stride > 0,
+          Axis(side, inputSize: size / spatialRatio, outputSize: size).stride > 0
+        else {
+          throw .invalidTiling(
+            field: "overlap\(name)", why: "of \(overlap) leaves no step from tile to tile for tiles of \(size) pixels")
+        }
+      case .stride(let stride):
+        guard stride > 0, stride <= size, stride % spatialRatio == 0, size % spatialRatio == 0 else {
+          throw .invalidTiling(
+            field: "stride\(name)",
+            why: "of \(stride) for tiles of \(size) pixels must not be larger than them, and both must be multiples of "
+              + "\(spatialRatio)")
+        }
       }
     }
   }
@@ -45,11 +71,19 @@ package struct SpatialTiling: Sendable, Equatable {
     let blend: Int
     let kept: Int
 
-    init(_ size: Int, _ overlap: Double, outputSize: Int) {
-      self.size = size
-      stride = Int(Double(size) * (1 - overlap))
-      blend = Int(Double(outputSize) * overlap)
-      kept = outputSize - blend
+    /// - Parameters: inputSize, outputSize: a tile's in pixels or latents.
+    init(_ side: Side, inputSize: Int, outputSize: Int) {
+      size = inputSize
+      switch side.advance {
+      case .overlap(let overlap):
+        stride = Int(Double(inputSize) * (1 - overlap))
+        blend = Int(Double(outputSize) * overlap)
+        kept = outputSize - blend
+      case .stride(let pixels):
+        stride = pixels * inputSize / side.size
+        kept = pixels * outputSize / side.size
+        blend = outputSize - kept
+      }
     }
 
     func ranges(in extent: Int) -> [Range<Int>] {
@@ -58,17 +92,13 @@ package struct SpatialTiling: Sendable, Equatable {
   }
 
   func encoderAxes(_ spatialRatio: Int) -> (height: Axis, width: Axis) {
-    (
-      Axis(tileHeight, overlapHeight, outputSize: tileHeight / spatialRatio),
-      Axis(tileWidth, overlapWidth, outputSize: tileWidth / spatialRatio)
-    )
+    func axis(_ side: Side) -> Axis { Axis(side, inputSize: side.size, outputSize: side.size / spatialRatio) }
+    return (axis(height), axis(width))
   }
 
   func decoderAxes(_ spatialRatio: Int) -> (height: Axis, width: Axis) {
-    (
-      Axis(tileHeight / spatialRatio, overlapHeight, outputSize: tileHeight),
-      Axis(tileWidth / spatialRatio, overlapWidth, outputSize: tileWidth)
-    )
+    func axis(_ side: Side) -> Axis { Axis(side, inputSize: side.size / spatialRatio, outputSize: side.size) }
+    return (axis(height), axis(width))
   }
 
   /// Maps a clip tile by tile and joins the results.

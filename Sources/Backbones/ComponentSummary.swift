@@ -1,6 +1,7 @@
 import Checkpoints
 import Compute
 import Tensors
+import VideoTransformers
 
 /// One component of a checkpoint directory as it is on disk: what it is, and how many parameters it has.
 package struct ComponentSummary: Sendable, Equatable {
@@ -44,6 +45,3 @@ package struct ComponentSummary: Sendable, Equatable {
   package var parameterCount: Int { parameters.values.reduce(0, +) }
   package var byteCount: Int { parameters.reduce(0) { $0 + $1.key.byteCount * $1.value } }
 }
-
-/// What marks an expert's component of a published key, for both backbones.
-let expertSuffix = "_mot_ref"

@@ -163,7 +163,7 @@ package enum BackboneFailure: Failure, Equatable {
         + "videos; leave --ref-video out or use a Video-As-Prompt checkpoint"
     case .unsupportedPipeline(let path, let name):
       "\(path): pipelines of class '\(printable(name))' are not supported; this program runs "
-        + "CogVideoXImageToVideoMOTPipeline and CogVideoXImageToVideoPipeline"
+        + BackboneKind.pipelineNames
     case .component(let path, let problem): "\(path): \(problem)"
     }
   }

@@ -72,7 +72,7 @@ package struct TransformerBenchmarks: Sendable {
       let loader = ParameterLoader(RandomSource(seed: 1, dtype: dtype))
       let block = MixtureBlock(
         base: CogVideoXBranch(loader.root, suffix: "", configuration),
-        expert: CogVideoXBranch(loader.root, suffix: CogVideoXTransformer.expertSuffix, configuration))
+        expert: CogVideoXBranch(loader.root, suffix: expertSuffix, configuration))
       let angles = Tensor.benchmarkInput([videoTokens, configuration.headSize], "angles")
       let conditioning = CogVideoXConditioning(
         timeEmbedding: .benchmarkInput([1, configuration.timeEmbeddingSize], "time"),
@@ -80,7 +80,10 @@ package struct TransformerBenchmarks: Sendable {
       let streams = MixtureStreams(
         target: .benchmarkInput([1, tokens, width], "target"),
         reference: .benchmarkInput([1, tokens, width], "reference"))
-      return { _ = block(streams, target: conditioning, reference: conditioning, isLastExpert: false) }
+      let context = RunContext()
+      return {
+        _ = block(streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
+      }
     }
   }
 

@@ -20,6 +20,18 @@ extension KeyedDecodingContainer {
     guard contains(key), try !decodeNil(forKey: key) else { return standard }
     return try choice(forKey: key)
   }
+
+  /// Replaces `field` unless the key is absent or null.
+  package func read<Value: Decodable>(_ key: Key, into field: inout Value) throws {
+    if let value = try decodeIfPresent(Value.self, forKey: key) { field = value }
+  }
+
+  /// Throws unless the key is absent, null or `allowed`: for settings of which this program knows one value.
+  package func require<Value: Decodable & Equatable>(_ allowed: Value?, forKey key: Key) throws {
+    guard let value = try decodeIfPresent(Value.self, forKey: key), value != allowed else { return }
+    let wanted = allowed.map { "\($0)" } ?? "null"
+    throw InvalidField(key.stringValue, "is \(value); this program supports \(wanted) only")
+  }
 }
 
 extension InvalidField {

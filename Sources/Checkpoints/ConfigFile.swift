@@ -40,9 +40,7 @@ package struct ConfigFile: Sendable {
   /// Decodes and, for a `ValidatedConfig`, validates a configuration; errors name the file and the field.
   package func decode<Config: Decodable>(_ type: Config.Type) throws(ConfigError) -> Config {
     do {
-      let config = try JSONValueDecoder(contents).decode(type)
-      if let validated = config as? any ValidatedConfig { try validated.validate() }
-      return config
+      return try contents.decoded(as: type)
     } catch let error as InvalidField {
       throw ConfigError(path: path, problem: .invalid(field: error.field, why: error.why))
     } catch {

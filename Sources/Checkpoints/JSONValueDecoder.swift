@@ -168,3 +168,12 @@ extension JSONValueDecoder {
     var stringValue: String { String(index) }
   }
 }
+
+extension JSONValue {
+  /// Decodes a part of a file; throws `DecodingError` or `InvalidField`.
+  package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
+    let value = try JSONValueDecoder(self).decode(type)
+    if let validated = value as? any ValidatedConfig { try validated.validate() }
+    return value
+  }
+}

@@ -11,7 +11,7 @@ import Tensors
 /// The header is checked completely when the file is opened; tensors are views of the mapping, so reading one costs
 /// nothing until its elements are touched. Element types other than `DType`'s are refused with the file, by name: a
 /// model could not use them, and their sizes (some are fractions of a byte) are not ours to interpret.
-package struct SafetensorsReader: Sendable {
+package struct SafetensorsReader: TensorFile {
   private let file: MappedFile
   private let header: SafetensorsHeader
 
@@ -22,23 +22,14 @@ package struct SafetensorsReader: Sendable {
   }
 
   package var path: String { file.path }
-  /// Names of the tensors, in the order of the header.
   package var names: [String] { header.names }
   package var metadata: [String: String] { header.metadata }
 
-  package func contains(_ name: String) -> Bool { header.entries[name] != nil }
-
-  /// Shape of a tensor, without touching its data; nil if there is no such tensor.
   package func shape(of name: String) -> Shape? { header.entries[name]?.shape }
 
-  /// Element type of a tensor, without touching its data; nil if there is no such tensor.
   package func dtype(of name: String) -> DType? { header.entries[name]?.dtype }
 
-  /// A tensor as a view of the file.
-  ///
   /// Data that does not lie on a multiple of its element size is copied, because kernels need aligned elements.
-  ///
-  /// Throws `CheckpointError.missingTensor`, or `FileFailure` if the file was changed since it was opened.
   package func tensor(named name: String) throws -> Tensor {
     guard let entry = header.entries[name] else { throw CheckpointError.missingTensor(path: path, name: name) }
     try file.checkUnchanged()
@@ -52,6 +43,5 @@ package struct SafetensorsReader: Sendable {
     return Tensor(storage: owned, layout: layout, dtype: entry.dtype)
   }
 
-  /// Throws if the file was truncated or rewritten since it was opened.
   package func checkUnchanged() throws(FileFailure) { try file.checkUnchanged() }
 }

@@ -3,14 +3,14 @@ import Foundation
 import Runtime
 import Tensors
 
-/// The weights of one model: a safetensors file, or several listed by an index.
+/// The weights of one model: a file, or several safetensors files listed by an index.
 ///
 /// All files are opened and checked at once, so a model that is incomplete on disk is refused before work begins;
 /// elements are read when touched.
 package struct WeightStore: Sendable {
   /// The directory or file that was opened, for messages.
   package let path: String
-  private let shards: [SafetensorsReader]
+  private let shards: [any TensorFile]
   private let shardOfTensor: [String: Int]
 
   /// Opens the weights in a component's directory, such as `checkpoint/transformer`.
@@ -34,7 +34,17 @@ package struct WeightStore: Sendable {
     try self.init(path: file, shards: [SafetensorsReader(path: file)])
   }
 
-  private init(path: String, shards: [SafetensorsReader]) throws(CheckpointError) {
+  /// Opens a single file of weights in whichever format users have it: safetensors, or PyTorch's own.
+  ///
+  /// Throws `SafetensorsError`, `PyTorchError` or `FileFailure`.
+  package init(anyFile file: String) throws {
+    let mapped = try MappedFile(path: file)
+    let format = withExtendedLifetime(mapped) { ForeignFormat(mapped.bytes) }
+    let isPyTorch = format == .zip || format == .pickle
+    try self.init(path: file, shards: [isPyTorch ? PyTorchReader(path: file) : SafetensorsReader(path: file)])
+  }
+
+  private init(path: String, shards: [any TensorFile]) throws(CheckpointError) {
     var shardOfTensor: [String: Int] = [:]
     for (index, shard) in shards.enumerated() {
       for name in shard.names {

@@ -18,7 +18,8 @@ struct GenerateCommand: ParsableCommand {
       --image horse.png --prompt "A chestnut horse melts into gold." --output horse.mp4
       """)
 
-  @Option(help: "YAML file of settings: the keys are these options' names; options given here win.", completion: .file())
+  @Option(
+    help: "YAML file of settings: the keys are these options' names; options given here win.", completion: .file())
   var config: String?
 
   @Option(help: "Directory of a published pipeline (model_index.json, transformer, vae, ...).", completion: .directory)
@@ -57,7 +58,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Memory to stay within, for example 8G (default: all that the machine has).") var memory: String?
   @Option(help: "Threads to compute on; results do not depend on it.") var threads: Int?
 
-  @Option(name: .shortAndLong, help: "File to write: .mp4, .mkv (lossless), .gif, or folder/ of PNGs (default: out.mp4).")
+  @Option(
+    name: .shortAndLong, help: "File to write: .mp4, .mkv (lossless), .gif, or folder/ of PNGs (default: out.mp4).")
   var output: String?
   @Option(help: "Quality of .mp4: 0 (lossless) to 51 (default: 18).") var crf: Int?
   @Flag(inversion: .prefixedNo, help: "Also write references, image and new video beside each other.")

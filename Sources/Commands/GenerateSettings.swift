@@ -90,7 +90,9 @@ struct GenerateSettings: Decodable, Equatable {
 
   private static func topLevelKeys(_ text: String, path: String) throws -> [String] {
     guard let node = try Yams.compose(yaml: text) else { return [] }
-    guard let mapping = node.mapping else { throw SettingsFailure(path: path, problem: "is not a list of 'key: value'") }
+    guard let mapping = node.mapping else {
+      throw SettingsFailure(path: path, problem: "is not a list of 'key: value'")
+    }
     return mapping.keys.map { $0.string ?? "?" }
   }
 

@@ -11,7 +11,10 @@ struct UsageFailure: Failure, Equatable {
 func parseByteCount(_ text: String) -> Int? {
   let digits = text.prefix { $0.isNumber || $0 == "." }
   let unit = text.dropFirst(digits.count).uppercased()
-  let shifts = ["": 0, "B": 0, "K": 10, "KB": 10, "KIB": 10, "M": 20, "MB": 20, "MIB": 20, "G": 30, "GB": 30, "GIB": 30, "T": 40, "TB": 40, "TIB": 40]
+  let shifts = [
+    "": 0, "B": 0, "K": 10, "KB": 10, "KIB": 10, "M": 20, "MB": 20, "MIB": 20, "G": 30, "GB": 30, "GIB": 30, "T": 40,
+    "TB": 40, "TIB": 40,
+  ]
   guard let shift = shifts[unit], let value = Double(digits), value >= 0 else { return nil }
   return Int(exactly: (value * Double(1 << shift)).rounded())
 }

@@ -100,7 +100,7 @@ package enum ConvolutionKernel {
 
   // MARK: - Blocks and weights
 
-  private static func forEachBlock(
+  static func forEachBlock(
     height: Int, width: Int, panels: WeightPanels, _ body: (TileBlock, Range<Int>) -> Void
   ) {
     let rows = Tiling(count: (height + 1) / 2, limit: blockSide, multiple: 1)
@@ -118,7 +118,7 @@ package enum ConvolutionKernel {
     }
   }
 
-  private static func withTransformedWeights(
+  static func withTransformedWeights(
     _ weight: ConvolutionWeight, places: Int,
     _ transform: (UnsafeMutablePointer<Float>, Int, UnsafePointer<Float>, Int, Int) -> Void,
     _ body: (WeightPanels) -> Void
@@ -143,6 +143,10 @@ struct TileBlock {
   let columns: Range<Int>
   let height: Int
   let width: Int
+
+  /// The pixels of the tiles, the last of which may lie beyond the plane.
+  var pixelRows: Range<Int> { 2 * rows.lowerBound..<2 * rows.upperBound }
+  var pixelColumns: Range<Int> { 2 * columns.lowerBound..<2 * columns.upperBound }
 
   /// Transforms products back to pixels of a frame of `output`.
   ///
@@ -187,8 +191,8 @@ private struct CausalBlock {
     let channels = input.channels
     let (rows, columns) = (block.rows, block.columns)
     let tiles = rows.count * columns.count
-    let pixelRows = (2 * rows.lowerBound..<2 * rows.upperBound).widened(by: 1)
-    let pixelColumns = (2 * columns.lowerBound..<2 * columns.upperBound).widened(by: 1)
+    let pixelRows = block.pixelRows.widened(by: 1)
+    let pixelColumns = block.pixelColumns.widened(by: 1)
     let rowStride = pixelColumns.count * channels
     let band = pixelRows.count * rowStride
     let plane = paddedPlane(tiles * channels)
@@ -282,8 +286,8 @@ struct WeightPanels {
 
 /// Distance of the planes of a transform. A power of two would send the same element of all planes, which are used
 /// together, to the same few places of the cache; so it is one cache line more.
-private func paddedPlane(_ count: Int) -> Int { count + 16 }
+func paddedPlane(_ count: Int) -> Int { count + 16 }
 
 extension Range<Int> {
-  fileprivate func widened(by margin: Int) -> Range<Int> { lowerBound - margin..<upperBound + margin }
+  func widened(by margin: Int) -> Range<Int> { lowerBound - margin..<upperBound + margin }
 }

@@ -12,6 +12,9 @@ package enum Activation: Sendable {
   case relu
   /// x / (1 + e^(-1.702 x))
   case quickGELU
+  /// 1 / (1 + e^-x)
+  case sigmoid
+  case tanh
 
   package var code: Int32 {
     let value =
@@ -22,6 +25,8 @@ package enum Activation: Sendable {
       case .silu: VAP_SILU
       case .relu: VAP_RELU
       case .quickGELU: VAP_QUICK_GELU
+      case .sigmoid: VAP_SIGMOID
+      case .tanh: VAP_TANH
       }
     return Int32(value.rawValue)
   }

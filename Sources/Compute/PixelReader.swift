@@ -1,15 +1,18 @@
 import CKernels
 
-/// What happens to each pixel on its way into a convolution: activation((x scale + offset) factor + addend).
-///
-/// `scale` and `offset` are per channel `[C]`; `modulation` is per pixel, at a lower resolution.
+/// What happens to each pixel on its way into a convolution: normalisation, then activation.
 package struct PixelMap {
-  package let scale: UnsafePointer<Float>
-  package let offset: UnsafePointer<Float>
-  package let modulation: Modulation?
+  package enum Norm {
+    /// (x scale + offset) factor + addend, with `scale` and `offset` per channel `[C]`.
+    case affine(scale: UnsafePointer<Float>, offset: UnsafePointer<Float>, modulation: Modulation?)
+    /// x / sqrt(mean over channels of x^2 + epsilon) weight, with a weight per channel `[C]`.
+    case rms(weight: UnsafePointer<Float>, epsilon: Float)
+  }
+
+  package let norm: Norm
   package let activation: Activation
 
-  /// Factors and addends `[f, h, w, C]`, read by nearest pixel.
+  /// Factors and addends per pixel at a lower resolution, `[f, h, w, C]`, read by nearest pixel.
   package struct Modulation {
     package let factors: UnsafePointer<Float>
     package let addends: UnsafePointer<Float>
@@ -29,14 +32,18 @@ package struct PixelMap {
     }
   }
 
-  package init(
-    scale: UnsafePointer<Float>, offset: UnsafePointer<Float>, modulation: Modulation?, activation: Activation
-  ) {
-    self.scale = scale
-    self.offset = offset
-    self.modulation = modulation
+  package init(norm: Norm, activation: Activation) {
+    self.norm = norm
     self.activation = activation
   }
+
+  fileprivate var modulation: Modulation? { if case .affine(_, _, let modulation) = norm { modulation } else { nil } }
+}
+
+/// What stands for the frames before the first of a clip.
+package enum TemporalPadding: Sendable {
+  case firstFrame
+  case zeros
 }
 
 /// Reads rectangles of a channels-last clip, mapped and with zeros around its edges.
@@ -45,6 +52,7 @@ package struct PixelMap {
 package struct PixelReader {
   private let frames: UnsafePointer<Float>
   private let previous: UnsafePointer<Float>?
+  private let padding: TemporalPadding
   private let map: PixelMap?
   private let rowOf: [Int]
   private let columnOf: [Int]
@@ -55,10 +63,10 @@ package struct PixelReader {
 
   /// - Parameters:
   ///   - frames: `[F, H, W, C]`, dense.
-  ///   - previous: frames -2 and -1, `[2, H, W, C]`, already mapped; without them frame 0 stands in.
+  ///   - previous: frames -2 and -1, `[2, H, W, C]`, already mapped; `padding` stands in for them if they are not given.
   package init(
     frames: UnsafePointer<Float>, frameCount: Int, height: Int, width: Int, channels: Int,
-    previous: UnsafePointer<Float>? = nil, map: PixelMap? = nil
+    previous: UnsafePointer<Float>? = nil, padding: TemporalPadding = .firstFrame, map: PixelMap? = nil
   ) {
     self.frames = frames
     self.frameCount = frameCount
@@ -66,6 +74,7 @@ package struct PixelReader {
     self.width = width
     self.channels = channels
     self.previous = previous
+    self.padding = padding
     self.map = map
     rowOf = map?.modulation.map { nearestIndices(from: $0.height, to: height) } ?? []
     columnOf = map?.modulation.map { nearestIndices(from: $0.width, to: width) } ?? []
@@ -97,26 +106,35 @@ package struct PixelReader {
       output.update(from: source, count: columns.count * channels)
       return
     }
+    if frame < 0, padding == .zeros {
+      output.update(repeating: 0, count: columns.count * channels)
+      return
+    }
     let frame = max(0, frame)
     let source = frames + ((frame * height + row) * width + columns.lowerBound) * channels
     guard let map else {
       output.update(from: source, count: columns.count * channels)
       return
     }
-    guard let modulation = map.modulation else {
+    switch map.norm {
+    case .affine(let scale, let offset, nil):
       for index in 0..<columns.count {
         kernels.channel_affine(
-          output + index * channels, source + index * channels, map.scale, map.offset, nil, nil, map.activation.code,
-          channels)
+          output + index * channels, source + index * channels, scale, offset, nil, nil, map.activation.code, channels)
       }
-      return
-    }
-    let line = (modulation.frames[frame] * modulation.height + rowOf[row]) * modulation.width
-    for (index, column) in columns.enumerated() {
-      let place = (line + columnOf[column]) * channels
-      kernels.channel_affine(
-        output + index * channels, source + index * channels, map.scale, map.offset, modulation.factors + place,
-        modulation.addends + place, map.activation.code, channels)
+    case .affine(let scale, let offset, let modulation?):
+      let line = (modulation.frames[frame] * modulation.height + rowOf[row]) * modulation.width
+      for (index, column) in columns.enumerated() {
+        let place = (line + columnOf[column]) * channels
+        kernels.channel_affine(
+          output + index * channels, source + index * channels, scale, offset, modulation.factors + place,
+          modulation.addends + place, map.activation.code, channels)
+      }
+    case .rms(let weight, let epsilon):
+      for index in 0..<columns.count {
+        kernels.rms_norm(output + index * channels, source + index * channels, weight, epsilon, channels)
+      }
+      kernels.activate(output, output, map.activation.code, columns.count * channels)
     }
   }
 }

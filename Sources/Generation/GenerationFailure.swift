@@ -25,7 +25,7 @@ package enum GenerationFailure: Failure, Equatable {
   package var message: String {
     switch self {
     case .notFinite(let step, let count, let place):
-      "step \(step) of \(count): \(place) are not all numbers (NaN or infinite); check the weights with "
+      "step \(step) of \(count): values of \(place) are not numbers (NaN or infinite); check the weights with "
         + "`vap inspect --strict`, and use bfloat16 or float32 weights instead of float16"
     case .notFiniteFrames(let latents):
       "the decoded frames are not all numbers (NaN or infinite), so no video was written; the latents are kept in "

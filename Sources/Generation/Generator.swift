@@ -73,8 +73,10 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     for (index, reference) in request.references.enumerated() {
       let reader = try VideoReader(path: reference.path)
       let available = try reader.frameCount()
-      var indices = try shared ?? request.frameSelection.indices(
-        selecting: geometry.frames, of: available, using: &generator)
+      var indices =
+        try shared
+        ?? request.frameSelection.indices(
+          selecting: geometry.frames, of: available, using: &generator)
       if let last = indices.max(), last >= available {
         indices = FrameSelection.evenIndices(selecting: geometry.frames, of: available)
       }

@@ -1,8 +1,10 @@
 import Backbones
 import Compute
 import Foundation
+import Layers
 import Runtime
 import Schedulers
+import Synchronization
 import Tensors
 
 /// The denoising loop.
@@ -40,7 +42,10 @@ package struct Sampler: Sendable {
     for (index, timestep) in timesteps.enumerated() {
       let output = try denoiser.predict(latents, timestep: timestep, conditions, options)
       guard output.nonFiniteCount == 0 else {
-        throw GenerationFailure.notFinite(step: index + 1, of: timesteps.count, place: "the model's output")
+        let place = try firstNotFinite(options) { options in
+          _ = try denoiser.predict(latents, timestep: timestep, conditions, options)
+        }
+        throw GenerationFailure.notFinite(step: index + 1, of: timesteps.count, place: place)
       }
       let scale = guidance.scale(at: timestep, steps: timesteps.count)
       let prediction =
@@ -59,5 +64,19 @@ package struct Sampler: Sendable {
         Step(index: index, timestep: timestep, guidanceScale: scale, modelOutput: output, latents: latents))
     }
     return latents
+  }
+
+  /// Repeats a prediction with an observer, to name the first intermediate tensor that is not all numbers.
+  private func firstNotFinite(
+    _ options: BackboneOptions, _ predict: (BackboneOptions) throws -> Void
+  ) rethrows -> String {
+    let first = Mutex<String?>(nil)
+    let context = RunContext { name, tensor in
+      first.withLock { found in
+        if found == nil, tensor.nonFiniteCount > 0 { found = name }
+      }
+    }
+    try predict(BackboneOptions(context: context, usesTiles: options.usesTiles, isGuided: options.isGuided))
+    return first.withLock { $0 } ?? "the model's output"
   }
 }

@@ -1,17 +1,20 @@
+import Compute
 import Tensors
 
 /// A causal convolution with 3 taps in time, height and width, over a clip that arrives in chunks.
 ///
 /// Clips are channels-last, `[F, H, W, C]`. A chunk's first frames read the last two of the chunk before, which the
-/// cache keeps; before the first chunk its first frame stands in.
+/// cache keeps; before the first chunk its padding stands in.
 package struct CausalConv3D: Sendable {
   private let weight: Parameter
   private let bias: Parameter
+  private let padding: TemporalPadding
 
   /// Keys: `weight` `[outputs, inputs, 3, 3, 3]`, `bias` `[outputs]`.
-  package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
+  package init(_ scope: ParameterScope, inputs: Int, outputs: Int, padding: TemporalPadding) {
     weight = scope.parameter("weight", [outputs, inputs, 3, 3, 3])
     bias = scope.parameter("bias", [outputs])
+    self.padding = padding
   }
 
   /// - Parameter transform: applied to the pixels of `chunk` as they are read.
@@ -19,21 +22,22 @@ package struct CausalConv3D: Sendable {
   package func callAsFunction(
     _ chunk: Tensor, transform: PixelTransform? = nil, _ cache: inout TemporalCache
   ) -> Tensor {
-    let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0) }
-    return chunk.convolvedCausally(weight.tensor, bias: bias.tensor, transform: transform, previous: previous)
+    let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0, padding: padding) }
+    return chunk.convolvedCausally(
+      weight.tensor, bias: bias.tensor, transform: transform, previous: previous, padding: padding)
   }
 
   /// Adds the convolution of `chunk` to `sum`, `[F, H, W, outputs]`.
   package func add(
     _ chunk: Tensor, transform: PixelTransform? = nil, to sum: inout Tensor, _ cache: inout TemporalCache
   ) {
-    let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0) }
+    let previous = cache.exchange { chunk.lastFrames(transform: transform, previous: $0, padding: padding) }
     sum.addCausalConvolution(
-      of: chunk, weight.tensor, bias: bias.tensor, transform: transform, previous: previous)
+      of: chunk, weight.tensor, bias: bias.tensor, transform: transform, previous: previous, padding: padding)
   }
 }
 
-/// The last frames that each causal convolution of a model has read, in the order in which they run.
+/// The last frames that each operation in time of a model has read, in the order in which they run.
 package struct TemporalCache: Sendable {
   private var slots: [Tensor?] = []
   private var next = 0
@@ -49,8 +53,8 @@ package struct TemporalCache: Sendable {
     self.isLast = isLast
   }
 
-  /// Takes the frames kept for the next convolution in order, nil in the first chunk, and keeps new ones.
-  fileprivate mutating func exchange(_ makeNew: (Tensor?) -> Tensor) -> Tensor? {
+  /// Takes the frames kept for the next operation in order, nil in the first chunk, and keeps new ones.
+  package mutating func exchange(_ makeNew: (Tensor?) -> Tensor) -> Tensor? {
     if next == slots.count { slots.append(nil) }
     let previous = slots[next]
     slots[next] = isLast ? nil : makeNew(previous)

@@ -12,14 +12,18 @@ package struct FeedForward: Sendable {
   private let output: Linear
   private let activation: Activation
 
-  /// Keys of the published layout: `net.0.proj.*` `[hidden, width]`, `net.2.*` `[width, hidden]`.
-  package init(_ scope: ParameterScope, width: Int, hidden: Int, activation: Activation = .geluTanh) {
+  /// Keys of the published layout: `net.0.proj.*` `[hidden, width]`, `net.2.*` `[outputs, hidden]`.
+  ///
+  /// - Parameter outputs: `width` by default.
+  package init(
+    _ scope: ParameterScope, width: Int, hidden: Int, outputs: Int? = nil, activation: Activation = .geluTanh
+  ) {
     input = Linear(scope("net")(0)("proj"), inputs: width, outputs: hidden)
-    output = Linear(scope("net")(2), inputs: hidden, outputs: width)
+    output = Linear(scope("net")(2), inputs: hidden, outputs: outputs ?? width)
     self.activation = activation
   }
 
-  /// `[B, N, D]` to `[B, N, D]`.
+  /// `[B, N, width]` to `[B, N, outputs]`.
   package func callAsFunction(_ tokens: Tensor) -> Tensor {
     tokens.mappingRows(of: Self.tokenChunk) { output(input($0, activation)) }
   }

@@ -83,6 +83,14 @@ package final class ParameterLoader: Sendable {
     }
     return unused
   }
+
+  /// As `finish`, but keys that no layer asked for are faults too: the file is of another model.
+  package func finishExactly(ignoring ignorable: (String) -> Bool = { _ in false }) throws(LoadingFailure) {
+    let unused = try finish(ignoring: ignorable)
+    guard unused.isEmpty else {
+      throw LoadingFailure(source: source.description, missing: [], faults: [], unused: unused)
+    }
+  }
 }
 
 /// A place in the key hierarchy: scopes join to dotted paths, and layers take their parameters from one.

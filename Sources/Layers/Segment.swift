@@ -38,6 +38,12 @@ package struct RunContext: Sendable {
     self.observer = observer
   }
 
+  /// The same context with `name` and a dot before the names of what it shows.
+  package func scoped(_ name: String) -> RunContext {
+    guard let observer else { return self }
+    return RunContext(paging: paging) { observer("\(name).\($0)", $1) }
+  }
+
   /// Whether intermediate results are watched; work that has no reader is then done all the same.
   package var isObserved: Bool { observer != nil }
 

@@ -20,17 +20,19 @@ package func sinusoidalEmbedding(
     }, shape: [timesteps.count, width])
 }
 
-/// Linear, SiLU, linear: the learned part of a timestep's embedding.
-package struct TimestepEmbedding: Sendable {
+/// Linear, activation, linear: takes the embedding of a timestep or of a caption to a model's width.
+package struct EmbeddingProjection: Sendable {
   private let first: Linear
   private let second: Linear
+  private let activation: Activation
 
   /// Keys: `linear_1.*` `[outputs, inputs]`, `linear_2.*` `[outputs, outputs]`.
-  package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
+  package init(_ scope: ParameterScope, inputs: Int, outputs: Int, activation: Activation = .silu) {
     first = Linear(scope("linear_1"), inputs: inputs, outputs: outputs)
     second = Linear(scope("linear_2"), inputs: outputs, outputs: outputs)
+    self.activation = activation
   }
 
-  /// `[B, inputs]` to `[B, outputs]`.
-  package func callAsFunction(_ embedding: Tensor) -> Tensor { second(first(embedding, .silu)) }
+  /// `[..., inputs]` to `[..., outputs]`.
+  package func callAsFunction(_ embedding: Tensor) -> Tensor { second(first(embedding, activation)) }
 }

@@ -39,8 +39,8 @@ extension FlowConfiguration {
     if let end = try values.decodeIfPresent(Double.self, forKey: .shiftTerminal), end != 0 {
       throw InvalidField(CodingKeys.shiftTerminal.rawValue, "must be null: stretched schedules are not supported")
     }
-    trainingTimesteps = try values.decodeIfPresent(Int.self, forKey: .trainingTimesteps) ?? trainingTimesteps
-    shift = try values.decodeIfPresent(Double.self, forKey: .shift) ?? shift
+    try values.read(.trainingTimesteps, into: &trainingTimesteps)
+    try values.read(.shift, into: &shift)
   }
 
   package func validate() throws(InvalidField) {

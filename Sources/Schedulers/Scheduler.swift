@@ -26,10 +26,13 @@ package struct SchedulerState: Sendable {
   /// The latest predictions of the noiseless sample, newest last: as many as the method looks back, so none for
   /// single-step methods.
   package var originals: [Tensor]
+  /// What the latest step started from, for methods that correct the step later.
+  package var start: Tensor?
 
-  package init(step: Int = 0, originals: [Tensor] = []) {
+  package init(step: Int = 0, originals: [Tensor] = [], start: Tensor? = nil) {
     self.step = step
     self.originals = originals
+    self.start = start
   }
 }
 

@@ -5,6 +5,7 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
   case ddim(DiffusionConfiguration)
   case dpm(DiffusionConfiguration)
   case flowMatchEuler(FlowConfiguration)
+  case unipc(UniPCConfiguration)
 
   private enum CodingKeys: String, CodingKey {
     case className = "_class_name"
@@ -14,6 +15,7 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     case ddim = "CogVideoXDDIMScheduler"
     case dpm = "CogVideoXDPMScheduler"
     case flowMatchEuler = "FlowMatchEulerDiscreteScheduler"
+    case unipc = "UniPCMultistepScheduler"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -23,6 +25,7 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
       case .ddim: .ddim(try DiffusionConfiguration(from: decoder))
       case .dpm: .dpm(try DiffusionConfiguration(from: decoder))
       case .flowMatchEuler: .flowMatchEuler(try FlowConfiguration(from: decoder))
+      case .unipc: .unipc(try UniPCConfiguration(from: decoder))
       }
   }
 
@@ -30,6 +33,7 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     switch self {
     case .ddim(let configuration), .dpm(let configuration): try configuration.validate()
     case .flowMatchEuler(let configuration): try configuration.validate()
+    case .unipc(let configuration): try configuration.validate()
     }
   }
 
@@ -39,13 +43,14 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     case .ddim(let configuration): try DDIMScheduler(configuration, steps: steps)
     case .dpm(let configuration): try DPMScheduler(configuration, steps: steps)
     case .flowMatchEuler(let configuration): try FlowMatchEulerScheduler(configuration, steps: steps)
+    case .unipc(let configuration): try UniPCScheduler(configuration, steps: steps)
     }
   }
 }
 
 /// Sampling methods by the names that users choose them by.
 package enum SamplingMethod: String, Sendable, CaseIterable {
-  case ddim, dpm, euler
+  case ddim, dpm, euler, unipc
 }
 
 extension SchedulerConfiguration {
@@ -54,8 +59,28 @@ extension SchedulerConfiguration {
     switch (self, method) {
     case (.ddim(let settings), .ddim), (.dpm(let settings), .ddim): .ddim(settings)
     case (.ddim(let settings), .dpm), (.dpm(let settings), .dpm): .dpm(settings)
-    case (.flowMatchEuler, .euler): self
-    case (.ddim, .euler), (.dpm, .euler), (.flowMatchEuler, .ddim), (.flowMatchEuler, .dpm): nil
+    case (.flowMatchEuler, .euler), (.unipc, .unipc): self
+    case (.unipc(let settings), .euler): .flowMatchEuler(FlowConfiguration(settings))
+    case (.flowMatchEuler(let settings), .unipc): .unipc(UniPCConfiguration(settings))
+    case (.ddim, _), (.dpm, _), (.flowMatchEuler, _), (.unipc, _): nil
     }
+  }
+}
+
+extension FlowConfiguration {
+  /// The same noise schedule for Euler's method.
+  fileprivate init(_ other: UniPCConfiguration) {
+    self.init()
+    trainingTimesteps = other.trainingTimesteps
+    shift = other.shift
+  }
+}
+
+extension UniPCConfiguration {
+  /// The same noise schedule for UniPC, of the published order and kind.
+  fileprivate init(_ other: FlowConfiguration) {
+    self.init()
+    trainingTimesteps = other.trainingTimesteps
+    shift = other.shift
   }
 }

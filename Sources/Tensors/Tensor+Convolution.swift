@@ -1,17 +1,26 @@
 import Compute
 
-/// What happens to each pixel before a convolution: activation((x scale + offset) factor + addend).
+/// What happens to each pixel before a convolution: normalisation, then activation.
 ///
 /// Convolutions apply it while they read, so the normalised clip never exists.
 package struct PixelTransform: Sendable {
-  package let channels: ChannelMap
-  package let modulation: PixelModulation?
+  package enum Norm: Sendable {
+    /// (x scale + offset) factor + addend.
+    case affine(ChannelMap, PixelModulation?)
+    /// x / sqrt(mean over channels of x^2 + epsilon) weight; the weight is `[C]`.
+    case rms(weight: Tensor, epsilon: Float)
+  }
+
+  package let norm: Norm
   package let activation: Activation
 
-  package init(_ channels: ChannelMap, modulation: PixelModulation? = nil, activation: Activation) {
-    self.channels = channels
-    self.modulation = modulation
+  package init(_ norm: Norm, activation: Activation) {
+    self.norm = norm
     self.activation = activation
+  }
+
+  package init(_ channels: ChannelMap, modulation: PixelModulation? = nil, activation: Activation) {
+    self.init(.affine(channels, modulation), activation: activation)
   }
 }
 
@@ -40,13 +49,15 @@ extension Tensor {
   ///   - weight: `[outputs, C, 3, 3, 3]`, taps in the order time, height, width.
   ///   - bias: `[outputs]`.
   ///   - transform: applied to the pixels of this clip, not to the padding and not to `previous`.
-  ///   - previous: the two frames before the first, transformed, `[2, H, W, C]`; without them frame 0 stands for both.
+  ///   - previous: the two frames before the first, transformed, `[2, H, W, C]`.
+  ///   - padding: what stands for them if they are not given.
   /// - Returns: `[F, H, W, outputs]`.
   package func convolvedCausally(
-    _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil
+    _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil,
+    padding: TemporalPadding = .firstFrame
   ) -> Tensor {
     Tensor([shape[0], shape[1], shape[2], weight.shape[0]]) { output in
-      convolveCausally(weight, bias, transform, previous, adding: nil, into: output)
+      convolveCausally(weight, bias, transform, previous, padding, adding: nil, into: output)
     }
   }
 
@@ -54,30 +65,33 @@ extension Tensor {
   ///
   /// - Parameter clip: `[F, H, W, C]`; this tensor is `[F, H, W, outputs]`.
   package mutating func addCausalConvolution(
-    of clip: Tensor, _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil
+    of clip: Tensor, _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil,
+    padding: TemporalPadding = .firstFrame
   ) {
     let result = Shape([clip.shape[0], clip.shape[1], clip.shape[2], weight.shape[0]])
     precondition(shape == result, "addition of a convolution \(result) to \(shape)")
     if isKnownUniquelyReferenced(&storage), !storage.isMapped, layout.isDense, dtype == .float32 {
       // A storage that is not mapped has an address.
       let start = storage.bytes.baseAddress!.assumingMemoryBound(to: Float.self) + layout.offset
-      clip.convolveCausally(weight, bias, transform, previous, adding: start, into: start)
+      clip.convolveCausally(weight, bias, transform, previous, padding, adding: start, into: start)
     } else {
       let residual = self
       self = Tensor(result) { output in
-        residual.withFloats { clip.convolveCausally(weight, bias, transform, previous, adding: $0, into: output) }
+        residual.withFloats {
+          clip.convolveCausally(weight, bias, transform, previous, padding, adding: $0, into: output)
+        }
       }
     }
   }
 
   private func convolveCausally(
     _ weight: Tensor, _ bias: Tensor, _ transform: PixelTransform?, _ previous: Tensor?,
-    adding residual: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>
+    _ padding: TemporalPadding, adding residual: UnsafePointer<Float>?, into output: UnsafeMutablePointer<Float>
   ) {
     precondition(
       rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3, 3],
       "causal convolution of \(shape) with \(weight.shape)")
-    withReader(transform, previous) { reader in
+    withReader(transform, previous, padding) { reader in
       weight.withConvolutionWeight(bias) { ConvolutionKernel.causal(reader, $0, residual: residual, output) }
     }
   }
@@ -86,10 +100,12 @@ extension Tensor {
   /// causal convolution of the frames to come needs as `previous`.
   ///
   /// - Returns: `[2, H, W, C]`.
-  package func lastFrames(transform: PixelTransform? = nil, previous: Tensor? = nil) -> Tensor {
+  package func lastFrames(
+    transform: PixelTransform? = nil, previous: Tensor? = nil, padding: TemporalPadding = .firstFrame
+  ) -> Tensor {
     let (frames, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
     return Tensor([2, height, width, channels]) { output in
-      withReader(transform, previous) { reader in
+      withReader(transform, previous, padding) { reader in
         nonisolated(unsafe) let (reader, output) = (reader, output)
         Workers.forEach(2 * height) { line in
           reader.read(
@@ -143,53 +159,71 @@ extension Tensor {
     precondition(
       rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)"
     )
-    return Tensor([pools.count, shape[1] / 2, shape[2] / 2, weight.shape[0]]) { output in
+    let (height, width) = (shape[1] / 2, shape[2] / 2)
+    return Tensor([pools.count, height, width, weight.shape[0]]) { output in
       withReader(nil, nil) { reader in
-        weight.withConvolutionWeight(bias) { ConvolutionKernel.downsampling(reader, $0, pools: pools, output) }
+        weight.withConvolutionWeight(bias) {
+          ConvolutionKernel.planar(
+            reader, $0, PlanarTaps(height: 3, width: 3, stride: 2, top: 0, left: 0), pools: pools, height: height,
+            width: width, .activation(.identity), output)
+        }
       }
     }
   }
 
-  private func withReader(_ transform: PixelTransform?, _ previous: Tensor?, _ body: (PixelReader) -> Void) {
+  func withReader(
+    _ transform: PixelTransform?, _ previous: Tensor?, _ padding: TemporalPadding = .firstFrame,
+    _ body: (PixelReader) -> Void
+  ) {
     let (frames, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
     precondition(
       previous.map { $0.shape == [2, height, width, channels] } ?? true,
       "previous frames \(String(describing: previous?.shape)) of a clip \(shape)")
-    let modulation = transform?.modulation
-    precondition(
-      modulation.map { $0.frames.count == frames && $0.factors.shape[3] == channels } ?? true,
-      "modulation \(String(describing: modulation?.factors.shape)) of a clip \(shape)")
-    Tensor.withPointers(
-      [self, previous, transform?.channels.scale, transform?.channels.offset, modulation?.factors, modulation?.addends]
-    ) { pointers in
-      let map = transform.map { transform in
-        // Present, because the transform is.
-        PixelMap(
-          scale: pointers[2]!, offset: pointers[3]!,
-          modulation: transform.modulation.map { modulation in
-            PixelMap.Modulation(
-              factors: pointers[4]!, addends: pointers[5]!, height: modulation.factors.shape[1],
-              width: modulation.factors.shape[2], frames: modulation.frames)
-          }, activation: transform.activation)
+    Tensor.withPointers([self, previous]) { pointers in
+      func read(_ map: PixelMap?) {
+        body(
+          PixelReader(
+            frames: pointers[0]!, frameCount: frames, height: height, width: width, channels: channels,
+            previous: pointers[1], padding: padding, map: map))
       }
-      body(
-        PixelReader(
-          frames: pointers[0]!, frameCount: frames, height: height, width: width, channels: channels,
-          previous: pointers[1], map: map))
+      guard let transform else { return read(nil) }
+      switch transform.norm {
+      case .affine(let map, let modulation):
+        precondition(
+          modulation.map { $0.frames.count == frames && $0.factors.shape[3] == channels } ?? true,
+          "modulation \(String(describing: modulation?.factors.shape)) of a clip \(shape)")
+        Tensor.withPointers([map.scale, map.offset, modulation?.factors, modulation?.addends]) { pointers in
+          // Scale and offset are present.
+          let modulation = modulation.map { modulation in
+            PixelMap.Modulation(
+              factors: pointers[2]!, addends: pointers[3]!, height: modulation.factors.shape[1],
+              width: modulation.factors.shape[2], frames: modulation.frames)
+          }
+          read(
+            PixelMap(
+              norm: .affine(scale: pointers[0]!, offset: pointers[1]!, modulation: modulation),
+              activation: transform.activation))
+        }
+      case .rms(let weight, let epsilon):
+        precondition(weight.count == channels, "RMS norm of \(shape) with weight \(weight.shape)")
+        weight.withFloats {
+          read(PixelMap(norm: .rms(weight: $0, epsilon: epsilon), activation: transform.activation))
+        }
+      }
     }
   }
 
-  private func withConvolutionWeight(_ bias: Tensor, _ body: (ConvolutionWeight) -> Void) {
+  func withConvolutionWeight(_ bias: Tensor?, _ body: (ConvolutionWeight) -> Void) {
     let (outputs, taps) = (shape[0], shape.extents.dropFirst(2).reduce(1, *))
-    precondition(bias.count == outputs, "bias \(bias.shape) of a convolution \(shape)")
+    precondition(bias?.count ?? outputs == outputs, "bias \(String(describing: bias?.shape)) of a convolution \(shape)")
     let view = layout.isDense ? self : gathered()
     let start = UnsafeRawPointer(view.storage.bytes.baseAddress!) + view.layout.offset * dtype.byteCount
     withExtendedLifetime(view) {
-      bias.withFloats { bias in
+      Tensor.withPointers([bias]) { pointers in
         body(
           ConvolutionWeight(
             matrix: StoredMatrix(start: start, dtype: dtype, rows: outputs, columns: count / outputs), taps: taps,
-            bias: bias))
+            bias: pointers[0]))
       }
     }
   }

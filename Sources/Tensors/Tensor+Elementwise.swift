@@ -28,6 +28,16 @@ extension Tensor {
     mapped { output, input, count in kernels.affine(output, input, scale, offset, count) }
   }
 
+  /// Values below or above `range` become its ends; NaN stays NaN.
+  package func clamped(to range: ClosedRange<Float>) -> Tensor {
+    mapped { output, input, count in
+      for index in 0..<count {
+        let value = input[index]
+        output[index] = value < range.lowerBound ? range.lowerBound : value > range.upperBound ? range.upperBound : value
+      }
+    }
+  }
+
   private func mapped(
     _ kernel: (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int) -> Void
   ) -> Tensor {

@@ -42,6 +42,14 @@ extension Tensor {
     return ChannelMap(scale: Tensor(scale), offset: Tensor(offset))
   }
 
+  /// Normalisation of each channel to mean 0 and variance 1, as a function per channel: instance normalisation without
+  /// weights, for a tensor `[..., C]` of one image.
+  package func channelNormalization(epsilon: Double) -> ChannelMap {
+    let channels = shape[-1]
+    return groupNormalization(
+      groups: channels, weight: .filled([channels], with: 1), bias: .zeros([channels]), epsilon: epsilon)
+  }
+
   /// Sums and sums of squares of each channel, in float64: sums over a clip lose too much in float32.
   private func channelMoments() -> (sums: [Double], squares: [Double]) {
     let channels = shape[-1]

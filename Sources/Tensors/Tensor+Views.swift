@@ -113,7 +113,8 @@ extension Tensor {
       for part in parts {
         var expected = extents
         expected[axis] = part.shape[axis]
-        precondition(part.shape.extents == expected, "cannot concatenate \(part.shape) to \(Shape(extents)) on axis \(axis)")
+        precondition(
+          part.shape.extents == expected, "cannot concatenate \(part.shape) to \(Shape(extents)) on axis \(axis)")
         let length = expected[axis...].reduce(1, *)
         part.withFloats { source in
           for row in 0..<outer {

@@ -39,7 +39,9 @@ extension Tensor {
 
   package init(_ values: [Float], shape: Shape) {
     precondition(values.count == shape.count, "\(values.count) values do not fill shape \(shape)")
-    self.init(shape) { output in values.withUnsafeBufferPointer { output.update(from: $0.baseAddress!, count: $0.count) } }
+    self.init(shape) { output in
+      values.withUnsafeBufferPointer { output.update(from: $0.baseAddress!, count: $0.count) }
+    }
   }
 
   package init(_ values: [Float]) { self.init(values, shape: [values.count]) }

@@ -2,14 +2,23 @@ import Compute
 import Foundation
 import Tensors
 
-/// How far a value may lie from the recorded one: |actual - expected| <= absolute + relative |expected|.
+/// How far values may lie from the recorded ones.
 package struct Tolerance: Sendable, Equatable, CustomStringConvertible {
+  /// For each value: |actual - expected| <= absolute + relative |expected|.
   package let absolute: Double
   package let relative: Double
+  /// Instead, for a tensor as a whole, in the L2 norm: |actual - expected| <= norm |expected|.
+  package let norm: Double?
 
   package init(absolute: Double, relative: Double = 0) {
     self.absolute = absolute
     self.relative = relative
+    norm = nil
+  }
+
+  package init(norm: Double) {
+    (absolute, relative) = (0, 0)
+    self.norm = norm
   }
 
   package static let exact = Tolerance(absolute: 0)
@@ -18,19 +27,23 @@ package struct Tolerance: Sendable, Equatable, CustomStringConvertible {
 
   package var description: String {
     if self == .exact { return "exact" }
-    let parts = [absolute > 0 ? "atol \(format(absolute))" : nil, relative > 0 ? "rtol \(format(relative))" : nil]
-    return parts.compactMap { $0 }.joined(separator: " ")
+    let parts = [("atol", absolute), ("rtol", relative), ("norm", norm ?? 0)]
+    return parts.filter { $0.1 > 0 }.map { "\($0.0) \(String(format: "%.0e", $0.1))" }.joined(separator: " ")
   }
-
-  private func format(_ value: Double) -> String { String(format: "%.0e", value) }
 }
 
 /// Gathers the differences of a case's tensors from the recorded ones.
 package struct Comparison: Sendable {
-  package private(set) var maxAbsolute = 0.0
-  /// The largest relative L2 error of a tensor: |actual - expected| / |expected|.
-  package private(set) var maxRelative = 0.0
-  package private(set) var tolerances: [Tolerance] = []
+  /// The largest errors of the tensors that were held to one tolerance.
+  package struct Figures: Sendable {
+    package let tolerance: Tolerance
+    package fileprivate(set) var maxAbsolute = 0.0
+    /// In the L2 norm of a tensor: |actual - expected| / |expected|.
+    package fileprivate(set) var maxRelative = 0.0
+  }
+
+  package private(set) var figures: [Figures] = []
+  package var maxRelative: Double { figures.map(\.maxRelative).max() ?? 0 }
   package private(set) var comparedValues = 0
   /// The first tensor outside of its tolerance, with its worst element.
   package private(set) var firstFault: String?
@@ -53,8 +66,8 @@ package struct Comparison: Sendable {
     guard actual.count == expected.count else {
       return fail(name, "has \(actual.count) values, recorded \(expected.count)", tolerance)
     }
-    note(tolerance)
     comparedValues += actual.count
+    var maxAbsolute = 0.0
     var (difference, norm, worst, worstExcess) = (0.0, 0.0, 0, -Double.infinity)
     for index in actual.indices {
       let error = abs(actual[index] - expected[index])
@@ -63,12 +76,15 @@ package struct Comparison: Sendable {
       difference += distance * distance
       norm += expected[index] * expected[index]
       maxAbsolute = max(maxAbsolute, distance)
-      let allowed = tolerance.absolute + tolerance.relative * abs(expected[index])
+      let allowed = tolerance.norm == nil ? tolerance.absolute + tolerance.relative * abs(expected[index]) : distance
       let excess = distance.isFinite ? distance - allowed : .infinity
       if excess > worstExcess { (worst, worstExcess) = (index, excess) }
     }
-    if difference > 0 { maxRelative = max(maxRelative, norm > 0 ? (difference / norm).squareRoot() : .infinity) }
-    if worstExcess > 0 {
+    let error = difference > 0 ? (norm > 0 ? (difference / norm).squareRoot() : .infinity) : 0
+    note(tolerance, maxAbsolute, error)
+    if let bound = tolerance.norm, !(error <= bound) {
+      fail(name, "differs from the recorded values by \(error) of their norm", tolerance)
+    } else if worstExcess > 0 {
       fail(name, "[\(worst)] is \(actual[worst]), recorded \(expected[worst])", tolerance)
     }
   }
@@ -90,8 +106,11 @@ package struct Comparison: Sendable {
     if firstFault == nil { firstFault = "\(name) \(what)" }
   }
 
-  private mutating func note(_ tolerance: Tolerance) {
-    if !tolerances.contains(tolerance) { tolerances.append(tolerance) }
+  private mutating func note(_ tolerance: Tolerance, _ absolute: Double = 0, _ relative: Double = 0) {
+    let index = figures.firstIndex { $0.tolerance == tolerance } ?? figures.count
+    if index == figures.count { figures.append(Figures(tolerance: tolerance)) }
+    figures[index].maxAbsolute = max(figures[index].maxAbsolute, absolute)
+    figures[index].maxRelative = max(figures[index].maxRelative, relative)
   }
 }
 
@@ -107,19 +126,21 @@ package struct CaseResult: Sendable {
   package let verdict: Verdict
   package let comparison: Comparison
 
-  /// `name  max abs, relative, tolerance  pass`, in columns.
+  /// `name  pass  largest absolute and relative error (tolerance), ...`
   package var line: String {
-    let label = name.padding(toLength: max(28, name.count), withPad: " ", startingAt: 0)
+    let label = name.padding(toLength: max(26, name.count), withPad: " ", startingAt: 0)
     switch verdict {
     case .skipped(let why): return "\(label) skipped (\(why))"
-    case .passed: return "\(label) \(figures) pass"
-    case .failed(let why): return "\(label) \(figures) FAIL: \(why)"
+    case .passed: return "\(label) pass  \(figures)"
+    case .failed(let why): return "\(label) FAIL: \(why)  \(figures)"
     }
   }
 
   private var figures: String {
-    let tolerance = comparison.tolerances.map(\.description).joined(separator: "; ")
-    return String(
-      format: "max abs %.2e  rel %.2e  (%@) ", comparison.maxAbsolute, comparison.maxRelative, tolerance)
+    comparison.figures.map { figures in
+      if figures.tolerance == .exact, figures.maxAbsolute == 0 { return "exact" }
+      let errors = String(format: "abs %.1e rel %.1e", figures.maxAbsolute, figures.maxRelative)
+      return "\(errors) (\(figures.tolerance))"
+    }.joined(separator: ", ")
   }
 }

@@ -8,20 +8,43 @@ import Tensors
 package struct GoldenSet: Sendable {
   package let directory: String
   package let cases: [GoldenCase]
+  /// Whether the metrics of the evaluation were recorded, and not a pipeline.
+  package let isEvaluation: Bool
+  /// The whole of `cases.json`.
+  let document: JSONValue
 
   /// Reads `cases.json`; tensors are opened when a case is run.
   package init(directory: String) throws {
     let path = "\(directory)/cases.json"
     let document = try ConfigFile(path: path, maximumByteCount: 64 << 20).contents
-    guard let entries = document["cases"]?.object, !entries.isEmpty else {
+    let entries = Self.entries(document["cases"])
+    guard !entries.isEmpty else {
       throw GoldenFailure(path: path, problem: "has no field 'cases' with the recorded cases")
     }
     self.directory = directory
-    cases = try entries.sorted { $0.key < $1.key }.map { name, info in
-      guard let file = info["file"]?.string, !file.contains("..") else {
+    self.document = document
+    // Only this set is about finished videos; its metrics are recorded in `cases.json` itself.
+    let isEvaluation = document["videos"]?.object != nil
+    self.isEvaluation = isEvaluation
+    let recorded = try entries.map { name, info in
+      let file = info["file"]?.string
+      guard file?.contains("..") != true, file != nil || info["file"] == .null || isEvaluation else {
         throw GoldenFailure(path: path, problem: "case '\(printable(name))' does not name its file")
       }
       return GoldenCase(name: name, info: info, directory: directory, file: file)
+    }
+    let unlisted = (isEvaluation ? EvaluationCases.unlisted : [:]).map { name, file in
+      GoldenCase(name: name, info: .null, directory: directory, file: file)
+    }
+    cases = recorded + unlisted.sorted { $0.name < $1.name }
+  }
+
+  /// Cases are listed under their names, or in order and named by their files; one without a file by its first field.
+  private static func entries(_ cases: JSONValue?) -> [(name: String, info: JSONValue)] {
+    if let named = cases?.object { return named.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+    return (cases?.array ?? []).map { info in
+      let stem = info["file"]?.string?.split(separator: ".").first.map(String.init)
+      return (stem ?? info.object?.keys.filter { $0 != "file" && $0 != "what" }.min() ?? "", info)
     }
   }
 
@@ -41,17 +64,27 @@ package struct GoldenCase: Sendable {
   package let name: String
   package let info: JSONValue
   package let directory: String
-  private let path: String
+  private let file: String?
 
-  init(name: String, info: JSONValue, directory: String, file: String) {
+  init(name: String, info: JSONValue, directory: String, file: String?) {
     self.name = name
     self.info = info
     self.directory = directory
-    let nested = "\(directory)/goldens/\(file)"
-    path = FileManager.default.fileExists(atPath: nested) ? nested : "\(directory)/\(file)"
+    self.file = file
   }
 
-  package func openTensors() throws -> GoldenTensors { GoldenTensors(reader: try SafetensorsReader(path: path)) }
+  private func path() throws(GoldenFailure) -> String {
+    guard let file else { throw failure("has no file") }
+    let nested = "\(directory)/goldens/\(file)"
+    return FileManager.default.fileExists(atPath: nested) ? nested : "\(directory)/\(file)"
+  }
+
+  package func openTensors() throws -> GoldenTensors { GoldenTensors(reader: try SafetensorsReader(path: path())) }
+
+  /// The contents of a case that is recorded as text.
+  package func openJSON() throws -> JSONValue {
+    try ConfigFile(path: path(), maximumByteCount: 64 << 20).contents
+  }
 
   package func failure(_ problem: String) -> GoldenFailure {
     GoldenFailure(path: "\(directory)/cases.json", problem: "case '\(name)' \(problem)")

@@ -11,5 +11,6 @@ extension JSONValue {
   var double: Double? { if case .number(let digits) = self { Double(digits) } else { nil } }
   var int: Int? { double.flatMap { Int(exactly: $0) } }
   var ints: [Int]? { array?.compactMap(\.int) }
+  var doubles: [Double]? { array?.compactMap(\.double) }
   var strings: [String]? { array?.compactMap(\.string) }
 }

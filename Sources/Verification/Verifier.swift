@@ -1,10 +1,22 @@
+import Backbones
 import Runtime
 
 /// Runs every case of a golden directory against this build.
 package struct Verifier: Sendable {
   private let goldens: GoldenSet
+  private let runners: [CaseRunner]
 
-  package init(directory: String) throws { goldens = try GoldenSet(directory: directory) }
+  package init(directory: String) throws {
+    goldens = try GoldenSet(directory: directory)
+    guard !goldens.isEvaluation else {
+      runners = CaseRunner.evaluation(goldens)
+      return
+    }
+    switch try BackboneKind(directory: goldens.checkpoint) {
+    case .cogVideoX: runners = CaseRunner.cogVideoX(goldens)
+    case .wan: runners = CaseRunner.wan(goldens)
+    }
+  }
 
   package var cases: [GoldenCase] { goldens.cases }
 
@@ -26,8 +38,13 @@ package struct Verifier: Sendable {
   package func verdict(on golden: GoldenCase) -> CaseResult {
     var comparison = Comparison()
     do {
-      guard try run(golden, into: &comparison) else {
-        return CaseResult(name: golden.name, verdict: .skipped("training"), comparison: comparison)
+      guard let runner = runners.first(where: { $0.matches(golden.name) }) else {
+        throw golden.failure("is of a kind that this program does not know")
+      }
+      switch runner.action {
+      case .skip(let reason):
+        return CaseResult(name: golden.name, verdict: .skipped(reason), comparison: comparison)
+      case .run(let run): try run(golden, &comparison)
       }
     } catch {
       let message = (error as? any Failure)?.message ?? "\(error)"
@@ -36,29 +53,5 @@ package struct Verifier: Sendable {
     if comparison.passed { return CaseResult(name: golden.name, verdict: .passed, comparison: comparison) }
     return CaseResult(
       name: golden.name, verdict: .failed(comparison.firstFault ?? "nothing was compared"), comparison: comparison)
-  }
-
-  /// Returns false for cases that this build does not run.
-  private func run(_ golden: GoldenCase, into comparison: inout Comparison) throws -> Bool {
-    switch golden.name {
-    case "tokenizer": try TextCases(goldens: goldens).runTokenizer(golden, into: &comparison)
-    case "text_encoder": try TextCases(goldens: goldens).runEncoder(golden, into: &comparison)
-    case "vae": try AutoencoderCases(goldens: goldens).run(golden, into: &comparison)
-    case "vae_tiled": try AutoencoderCases(goldens: goldens).runTiled(golden, into: &comparison)
-    case "preprocess": try PreprocessCases().run(golden, into: &comparison)
-    case "scheduler_ddim": try SchedulerCases(goldens: goldens).run(golden, .ddim, into: &comparison)
-    case "scheduler_dpm": try SchedulerCases(goldens: goldens).run(golden, .dpm, into: &comparison)
-    case "pipeline_inputs": try PipelineCases(goldens: goldens).runInputs(golden, into: &comparison)
-    case let name where name.hasPrefix("pipeline_"):
-      try PipelineCases(goldens: goldens).run(golden, into: &comparison)
-    case "rope": try RotaryCases(goldens: goldens).run(golden, into: &comparison)
-    case "sincos_pos_embedding":
-      try TransformerCases(goldens: goldens).runSinusoidalPositions(golden, into: &comparison)
-    case let name where name.hasPrefix("transformer_"):
-      try TransformerCases(goldens: goldens).run(golden, into: &comparison)
-    case "training": return false
-    default: throw golden.failure("is of a kind that this program does not know")
-    }
-    return true
   }
 }

@@ -1,3 +1,4 @@
+import Layers
 import Tensors
 
 /// One stream's share of a mixture block: what truly differs between backbones, and between base and expert only in
@@ -9,11 +10,11 @@ package protocol MixtureBranch: Sendable {
   associatedtype Residual
 
   /// Normalises `[B, N, D]` and projects it to queries, keys and values `[B, A, N, K]`, rotated.
-  func project(_ stream: Tensor, _ conditioning: Conditioning) -> Projection<Residual>
+  func project(_ stream: Tensor, _ conditioning: Conditioning, _ context: RunContext) -> Projection<Residual>
   /// Keys and values alone, for a stream whose own queries nobody reads.
-  func projectKeyValues(_ stream: Tensor, _ conditioning: Conditioning) -> KeyValues
+  func projectKeyValues(_ stream: Tensor, _ conditioning: Conditioning, _ context: RunContext) -> KeyValues
   /// Takes the attended values `[B, N, D]` through the rest of the block.
-  func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: Conditioning) -> Tensor
+  func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: Conditioning, _ context: RunContext) -> Tensor
 }
 
 /// Queries, keys and values of one stream, and what its branch keeps for the rest of the block.
@@ -54,21 +55,24 @@ package struct MixtureBlock<Branch: MixtureBranch>: Sendable {
   ///     attention are then left out, because they cannot change the output.
   /// - Returns: the streams after the block; without an expert the reference passes through unchanged.
   package func callAsFunction(
-    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, isLastExpert: Bool
+    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, isLastExpert: Bool,
+    context: RunContext
   ) -> MixtureStreams {
-    let own = base.project(streams.target, target)
+    let own = base.project(streams.target, target, context)
+    func finishTarget(_ parts: [KeyValues]) -> Tensor {
+      base.finish(own.queries.attending(to: parts), own.residual, target, context)
+    }
     guard let expert, let stream = streams.reference, let reference else {
-      let attended = own.queries.attending(to: [own.keyValues])
-      return MixtureStreams(target: base.finish(attended, own.residual, target), reference: streams.reference)
+      return MixtureStreams(target: finishTarget([own.keyValues]), reference: streams.reference)
     }
     if isLastExpert {
-      let attended = own.queries.attending(to: [own.keyValues, expert.projectKeyValues(stream, reference)])
-      return MixtureStreams(target: base.finish(attended, own.residual, target), reference: nil)
+      let other = expert.projectKeyValues(stream, reference, context)
+      return MixtureStreams(target: finishTarget([own.keyValues, other]), reference: nil)
     }
-    let other = expert.project(stream, reference)
+    let other = expert.project(stream, reference, context)
     let parts = [own.keyValues, other.keyValues]
     return MixtureStreams(
-      target: base.finish(own.queries.attending(to: parts), own.residual, target),
-      reference: expert.finish(other.queries.attending(to: parts), other.residual, reference))
+      target: finishTarget(parts),
+      reference: expert.finish(other.queries.attending(to: parts), other.residual, reference, context))
   }
 }

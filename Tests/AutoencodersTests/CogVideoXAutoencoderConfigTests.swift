@@ -12,7 +12,7 @@ import Testing
   @Test("reads the published fields")
   func published() throws {
     let config = try ConfigFile.decode(
-      CogVideoXAutoencoderConfig.self, at: Fixtures.path("cogvideox-vae/config.json"))
+      CogVideoXAutoencoderConfig.self, at: Fixtures.path("cogvideox-tiny/checkpoint/vae/config.json"))
     #expect(config.blockChannels == [8, 8, 16, 16])
     #expect(config.layersPerBlock == 1)
     #expect(config.scalingFactor == 0.7)
@@ -98,7 +98,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let weights = "diffusion_pytorch_model.safetensors"
     try FileManager.default.copyItem(
-      atPath: Fixtures.path("cogvideox-vae/\(weights)"), toPath: directory.file(weights))
+      atPath: Fixtures.path("cogvideox-tiny/checkpoint/vae/\(weights)"), toPath: directory.file(weights))
     try directory.write(
       #"{"block_out_channels": [8, 8, 16, 24], "norm_num_groups": 4, "layers_per_block": 2, "use_quant_conv": true}"#,
       to: "config.json")

@@ -20,9 +20,9 @@ import Testing
   private let tiled: WeightStore
 
   init() throws {
-    model = try CogVideoXAutoencoder(directory: Fixtures.path("cogvideox-vae"))
-    whole = try WeightStore(file: Fixtures.path("cogvideox-vae/vae.safetensors"))
-    tiled = try WeightStore(file: Fixtures.path("cogvideox-vae/vae_tiled.safetensors"))
+    model = try CogVideoXAutoencoder(directory: Fixtures.path("cogvideox-tiny/checkpoint/vae"))
+    whole = try WeightStore(file: Fixtures.path("cogvideox-tiny/goldens/vae.safetensors"))
+    tiled = try WeightStore(file: Fixtures.path("cogvideox-tiny/goldens/vae_tiled.safetensors"))
   }
 
   /// uint8 `[F, H, W, C]` as `[1, C, F, H, W]` in -1...1.

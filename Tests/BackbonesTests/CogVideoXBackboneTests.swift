@@ -2,8 +2,8 @@ import Checkpoints
 import Foundation
 import Layers
 import Runtime
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 import VideoTransformers
 
@@ -118,7 +118,8 @@ final class CogVideoXBackboneTests {
       .sampling(step: 0, draw: 1), .sampling(step: 1, draw: 0),
     ]
     #expect(Set(purposes.map { noise.noise(for: $0, shape: [3]).floats() }).count == purposes.count)
-    #expect(SeededNoise(seed: 10).noise(for: .image, shape: [3]).floats() != noise.noise(for: .image, shape: [3]).floats())
+    #expect(
+      SeededNoise(seed: 10).noise(for: .image, shape: [3]).floats() != noise.noise(for: .image, shape: [3]).floats())
   }
 
   @Test("inspection counts parameters and the expert's share")

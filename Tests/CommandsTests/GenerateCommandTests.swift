@@ -147,9 +147,11 @@ struct GenerateCommandTests {
     #expect(text.contains("from the file"))
   }
 
-  @Test("N03: unknown keys, wrong types and text that is not YAML are refused with the key", arguments: [
-    "stepz: 3", "steps: many", "- a\n- b", "prompt: [1", "ref-video: {a: b}",
-  ])
+  @Test(
+    "N03: unknown keys, wrong types and text that is not YAML are refused with the key",
+    arguments: [
+      "stepz: 3", "steps: many", "- a\n- b", "prompt: [1", "ref-video: {a: b}",
+    ])
   func badSettings(text: String) throws {
     let config = try directory.write(text, to: "settings.yaml")
     #expect(run(["--config": config]) == 3)

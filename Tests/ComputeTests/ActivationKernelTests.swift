@@ -22,10 +22,13 @@ struct ActivationKernelTests {
     for (x, y) in zip(Self.inputs, outputs) {
       let expected = activation.oracle(Double(x))
       if !Float(expected).isFinite { continue }  // The cubic overflows float64 for GELU only beyond 1e102.
+      // Gates: relative, but that the power of a sigmoid overflows before its reciprocal is as good as 0.
       // For positive x errors are a few units in the last place of the result. For negative x 1 + erf cancels, so they
       // are units of x, until the result is as good as 0.
       let tolerance =
-        x > 0 ? 5e-7 * abs(expected) : x > -6 ? 2.4e-7 * abs(Double(x)) : 1e-8 + 6e-6 * abs(expected)
+        Activation.gates.contains(activation)
+        ? 5e-7 * abs(expected) + 1e-38
+        : x > 0 ? 5e-7 * abs(expected) : x > -6 ? 2.4e-7 * abs(Double(x)) : 1e-8 + 6e-6 * abs(expected)
       guard !(abs(Double(y) - expected) <= tolerance + 1e-44) else { continue }
       Issue.record("\(activation)(\(x)) = \(y), expected \(expected)")
       return
@@ -47,13 +50,19 @@ struct ActivationKernelTests {
   func specialValues(table: KernelTable) {
     for activation in Activation.allCases {
       let found = activated(table, activation, [0, -0.0, .nan, -.nan, .infinity, -.infinity])
+      #expect(found[2].isNaN && found[3].isNaN, "\(activation)")
+      if activation == .sigmoid {
+        #expect(found[0] == 0.5 && found[1] == 0.5 && found[4] == 1 && found[5] == 0)
+        continue
+      }
       #expect(found[0] == 0 && found[0].sign == .plus, "\(activation)")
       #expect(found[1] == 0 && found[1].sign == .minus, "\(activation)")
-      #expect(found[2].isNaN && found[3].isNaN, "\(activation)")
-      #expect(found[4] == .infinity, "\(activation)")
+      #expect(found[4] == (activation == .tanh ? 1 : .infinity), "\(activation)")
       switch activation {
       case .identity: #expect(found[5] == -.infinity)
       case .relu: #expect(found[5] == 0)
+      case .tanh: #expect(found[5] == -1)
+      case .sigmoid: break
       // -inf times 0, as in the published implementations.
       case .geluTanh, .gelu, .silu, .quickGELU: #expect(found[5].isNaN, "\(activation)")
       }
@@ -63,8 +72,8 @@ struct ActivationKernelTests {
   @Test("Subnormal inputs are halved or passed through", arguments: KernelTable.all)
   func subnormals(table: KernelTable) {
     let inputs = [1, 2, 3, 0x1234, 0x7F_FFFE].map { Float(bitPattern: $0) }.flatMap { [$0, -$0] }
-    for activation in Activation.allCases where activation != .relu {
-      let share: Double = activation == .identity ? 1 : 0.5
+    for activation in Activation.allCases where activation != .relu && activation != .sigmoid {
+      let share: Double = activation == .identity || activation == .tanh ? 1 : 0.5
       // Half of the smallest steps may round either way.
       expectRow(
         activated(table, activation, inputs), inputs.map { Double($0) * share }, absolute: 1.5e-45, relative: 0,

@@ -47,7 +47,7 @@ struct T5EncoderTests {
       }
       expectClose(tensor, expected, absolute: 5e-5, relative: 1e-4, "\(item).\(name)")
     }
-    let output = try encoder("cogvideox-tiny/text_encoder")([ids], context: context)
+    let output = try encoder("cogvideox-tiny/checkpoint/text_encoder")([ids], context: context)
     expectClose(
       output, try goldens.tensor(named: "\(item).last_hidden_state"), absolute: 5e-5, relative: 1e-4, item)
     #expect(seen.withLock { $0 } == ["hidden_0", "hidden_1", "hidden_2"])
@@ -55,7 +55,7 @@ struct T5EncoderTests {
 
   @Test("A batch gives each prompt what it gets alone")
   func batch() throws {
-    let encoder = try encoder("cogvideox-tiny/text_encoder")
+    let encoder = try encoder("cogvideox-tiny/checkpoint/text_encoder")
     let ids = try ["prompt", "empty", "negative"].map { try goldens.tensor(named: "\($0).input_ids").integers() }
     let together = try encoder(ids, context: RunContext())
     #expect(together.shape == [3, 16, 32])
@@ -67,7 +67,7 @@ struct T5EncoderTests {
 
   @Test("Tokens beyond the vocabulary are refused", arguments: [-1, 576, Int.max])
   func foreignTokens(id: Int) throws {
-    let encoder = try encoder("cogvideox-tiny/text_encoder")
+    let encoder = try encoder("cogvideox-tiny/checkpoint/text_encoder")
     #expect(throws: TokenFailure(id: id, vocabularySize: 576)) { try encoder([[1, id]], context: RunContext()) }
   }
 

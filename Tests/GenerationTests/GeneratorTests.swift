@@ -140,13 +140,13 @@ struct GeneratorTests {
     }
   }
 
-  @Test("R02: latents that are not numbers stop the run with the step")
+  @Test("R02: latents that are not numbers stop the run with the step and the first tensor that shows it")
   func notFinite() throws {
     var scene = try Scene()
     let path = scene.directory.file("nan.safetensors")
     try LatentsFile.write(initial: .filled([1, 3, 16, 6, 8], with: .nan), to: path)
     scene.request.latents = path
-    #expect(throws: GenerationFailure.notFinite(step: 1, of: 3, place: "the model's output")) { try scene.run() }
+    #expect(throws: GenerationFailure.notFinite(step: 1, of: 3, place: "patch_embed")) { try scene.run() }
   }
 
   @Test("without an image there is a message, and an unknown method for the schedule is refused")

@@ -33,7 +33,9 @@ struct MemoryPlanTests {
     #expect {
       try MemoryPlan(stages: stages, budget: 59)
     } throws: { error in
-      guard case .notEnoughMemory(let needed, let budget, let advice)? = error as? GenerationFailure else { return false }
+      guard case .notEnoughMemory(let needed, let budget, let advice)? = error as? GenerationFailure else {
+        return false
+      }
       return needed == 60 && budget == 59 && advice.contains("denoise")
     }
   }

@@ -70,7 +70,7 @@ struct LayerTests {
 
   @Test("Timestep embedding: linear, SiLU, linear")
   func timestepEmbedding() throws {
-    let layer = TimestepEmbedding(scope, inputs: 4, outputs: 6)
+    let layer = EmbeddingProjection(scope, inputs: 4, outputs: 6)
     #expect(
       parameters == [
         "layer.linear_1.weight [6, 4]", "layer.linear_1.bias [6]", "layer.linear_2.weight [6, 6]",

@@ -101,7 +101,7 @@ struct ParameterLoaderTests {
 
   @Test("A weight store is a source: present keys give their tensor, others nothing")
   func weightStore() throws {
-    let store = try WeightStore(directory: Fixtures.path("cogvideox-tiny/text_encoder"))
+    let store = try WeightStore(directory: Fixtures.path("cogvideox-tiny/checkpoint/text_encoder"))
     let source: any ParameterSource = store
     #expect(source.keys == store.names)
     #expect(source.description.hasSuffix("text_encoder"))

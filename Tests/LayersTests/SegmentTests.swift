@@ -38,7 +38,7 @@ struct SegmentTests {
 
   @Test("Weights that were paged out are read again with the same values")
   func paging() throws {
-    let store = try WeightStore(directory: Fixtures.path("cogvideox-tiny/text_encoder"))
+    let store = try WeightStore(directory: Fixtures.path("cogvideox-tiny/checkpoint/text_encoder"))
     let loader = ParameterLoader(store)
     let key = "encoder.block.0.layer.1.DenseReluDense"
     let segments = (0..<2).map { _ in

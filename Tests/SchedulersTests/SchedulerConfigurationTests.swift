@@ -38,6 +38,48 @@ struct SchedulerConfigurationTests {
     #expect(
       try decode(#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0, "invert_sigmas": false}"#)
         == .flowMatchEuler(flow))
+    var unipc = UniPCConfiguration()
+    unipc.shift = 3
+    #expect(try decode(Self.unipc()) == .unipc(unipc))
+  }
+
+  /// The published base model's file, one field of it changed.
+  private static func unipc(_ field: String = "solver_p", _ value: String = "null") -> String {
+    var fields = [
+      "_class_name": #""UniPCMultistepScheduler""#, "flow_shift": "3.0", "use_flow_sigmas": "true",
+      "prediction_type": #""flow_prediction""#,
+    ]
+    fields[field] = value
+    return "{" + fields.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+  }
+
+  @Test("Flow matching is sampled by Euler's method or UniPC, and by neither diffusion method")
+  func otherMethods() throws {
+    let unipc = try decode(Self.unipc())
+    guard case .flowMatchEuler(let euler)? = unipc.using(.euler) else {
+      Issue.record("no Euler's method for UniPC's schedule")
+      return
+    }
+    #expect(euler.shift == 3)
+    #expect(SchedulerConfiguration.flowMatchEuler(euler).using(.unipc) == unipc)
+    #expect(unipc.using(.unipc) == unipc)
+    #expect(unipc.using(.ddim) == nil)
+    #expect(SchedulerConfiguration.ddim(publishedDiffusion).using(.unipc) == nil)
+  }
+
+  @Test(
+    "UniPC is refused where it would not sample flow matching as it is published",
+    arguments: [
+      ("use_flow_sigmas", "false"), ("prediction_type", #""epsilon""#), ("predict_x0", "false"),
+      ("thresholding", "true"), ("final_sigmas_type", #""sigma_min""#), ("solver_order", "4"), ("solver_order", "0"),
+      ("solver_type", #""bh3""#), ("flow_shift", "0"), ("use_karras_sigmas", "true"),
+    ])
+  func unipcRefusals(field: String, value: String) throws {
+    let error = try #require(throws: ConfigError.self) { try decode(Self.unipc(field, value)) }
+    guard case .invalid(field, _) = error.problem else {
+      Issue.record("\(error.message)")
+      return
+    }
   }
 
   @Test("Each configuration makes the scheduler of its class")
@@ -45,6 +87,7 @@ struct SchedulerConfigurationTests {
     #expect(try SchedulerConfiguration.ddim(publishedDiffusion).scheduler(steps: 2) is DDIMScheduler)
     #expect(try SchedulerConfiguration.dpm(publishedDiffusion).scheduler(steps: 2) is DPMScheduler)
     #expect(try SchedulerConfiguration.flowMatchEuler(.init()).scheduler(steps: 2) is FlowMatchEulerScheduler)
+    #expect(try SchedulerConfiguration.unipc(.init()).scheduler(steps: 2) is UniPCScheduler)
   }
 
   struct Refusal: CustomTestStringConvertible {

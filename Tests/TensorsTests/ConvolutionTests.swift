@@ -206,6 +206,83 @@ import Testing
       input.convolvedDownsampling(weight, bias: bias, pools: pools), expected, absolute: Self.tolerance, "\(size)")
   }
 
+  struct Taps: Sendable, CustomStringConvertible {
+    let height: Int, width: Int, stride: Int
+    var description: String { "\(height)x\(width) taps, stride \(stride)" }
+  }
+
+  static let taps = [
+    Taps(height: 3, width: 3, stride: 1), Taps(height: 3, width: 3, stride: 2), Taps(height: 1, width: 1, stride: 1),
+    Taps(height: 1, width: 1, stride: 2), Taps(height: 1, width: 5, stride: 1), Taps(height: 5, width: 1, stride: 1),
+    Taps(height: 7, width: 7, stride: 2), Taps(height: 7, width: 7, stride: 1),
+  ]
+
+  /// Convolution of each frame, padded on all sides.
+  private static func planar(_ input: Tensor, _ weight: Tensor, _ bias: Tensor, _ taps: Taps) -> Tensor {
+    let (pixels, weights, biases) = (Clip(input), weight.doubles(), bias.doubles())
+    let (inputs, count) = (input.shape[3], taps.height * taps.width)
+    let (height, width) = ((input.shape[1] + taps.stride - 1) / taps.stride, (input.shape[2] + taps.stride - 1) / taps.stride)
+    return clip([input.shape[0], height, width, weight.shape[0]]) { frame, row, column, output in
+      var sum = biases[output]
+      for channel in 0..<inputs {
+        for tap in 0..<count {
+          let y = row * taps.stride + tap / taps.width - taps.height / 2
+          let x = column * taps.stride + tap % taps.width - taps.width / 2
+          sum += weights[(output * inputs + channel) * count + tap] * pixels(frame, y, x, channel)
+        }
+      }
+      return sum
+    }
+  }
+
+  @Test("convolution of planes with any taps and stride", arguments: sizes, taps)
+  func planes(_ size: Sizes, _ taps: Taps) {
+    let input = Self.make([size.frames, size.height, size.width, size.inputs], seed: 1)
+    let weight = Self.weight([size.outputs, size.inputs, taps.height, taps.width], seed: 2)
+    let bias = Self.make([size.outputs], seed: 3)
+    expectClose(
+      input.convolved(weight, bias: bias, stride: taps.stride), Self.planar(input, weight, bias, taps),
+      absolute: Self.tolerance, "\(size), \(taps)")
+  }
+
+  @Test("results of a convolution of planes pass an activation, or slopes per channel where they are negative", arguments: taps)
+  func finishedPlanes(_ taps: Taps) {
+    let input = Self.make([2, 9, 7, 6], seed: 1)
+    let weight = Self.weight([70, 6, taps.height, taps.width], seed: 2)
+    let bias = Self.make([70], seed: 3)
+    let slopes = Self.make([70], seed: 4)
+    let plain = input.convolved(weight, bias: bias, stride: taps.stride)
+    let factors = slopes.floats()
+    let bent = Tensor(
+      plain.floats().enumerated().map { $1 > 0 ? $1 : $1 * factors[$0 % 70] }, shape: plain.shape)
+    let result = input.convolved(weight, bias: bias, stride: taps.stride, slopes: slopes)
+    expectClose(result, bent, absolute: 1e-6, "slopes, \(taps)")
+    let residual = Self.make(plain.shape, seed: 5)
+    expectClose(
+      input.convolved(weight, bias: bias, stride: taps.stride, adding: residual, activation: .relu),
+      (plain + residual).activated(.relu), absolute: 2e-6, "residual, \(taps)")
+    expectClose(
+      input.convolved(weight, bias: nil, stride: taps.stride),
+      input.convolved(weight, bias: Tensor.zeros([70]), stride: taps.stride), absolute: 0, "no bias, \(taps)")
+    for activation in [Activation.relu, .sigmoid, .tanh] {
+      expectClose(
+        input.convolved(weight, bias: bias, stride: taps.stride, activation: activation), plain.activated(activation),
+        absolute: 1e-6, "\(activation), \(taps)")
+    }
+  }
+
+  @Test("pixels are mapped before a convolution of planes, padding is not", arguments: taps)
+  func transformedPlanes(_ taps: Taps) {
+    let input = Self.make([1, 8, 9, 12], seed: 1)
+    let transform = PixelTransform(
+      ChannelMap(scale: Self.make([12], seed: 2), offset: Self.make([12], seed: 3)), activation: .relu)
+    let weight = Self.weight([5, 12, taps.height, taps.width], seed: 4)
+    let bias = Self.make([5], seed: 5)
+    expectClose(
+      input.convolved(weight, bias: bias, stride: taps.stride, transform: transform),
+      Self.planar(input.transformed(transform), weight, bias, taps), absolute: 2e-5, "\(taps)")
+  }
+
   @Test("weights stored in 16 bits are used as they are", arguments: [DType.bfloat16, .float16])
   func storedWeights(_ dtype: DType) {
     let input = Self.make([2, 5, 6, 20], seed: 1)

@@ -33,7 +33,8 @@ struct ElementwiseTests {
   func activations(activation: Activation, count: Int) {
     let tensor = Tensor.random([count])
     expectClose(
-      tensor.activated(activation), Tensor(rounding: tensor.doubles().map(activation.oracle), shape: [count]), absolute: 1e-6)
+      tensor.activated(activation), Tensor(rounding: tensor.doubles().map(activation.oracle), shape: [count]),
+      absolute: 1e-6)
   }
 
   @Test("Softmax over the last axis, with bias rows that repeat over the leading axes")
@@ -41,10 +42,12 @@ struct ElementwiseTests {
     let (tensor, bias) = (Tensor.random([2, 3, 5, 7], seed: 1), Tensor.random([5, 7], seed: 2))
     let (rows, biasRows) = (tensor.doubles().rows(of: 7), bias.doubles().rows(of: 7))
     expectClose(
-      tensor.softmax(), Tensor(rounding: rows.flatMap(Oracle.softmax), shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
+      tensor.softmax(), Tensor(rounding: rows.flatMap(Oracle.softmax), shape: tensor.shape), absolute: 1e-7,
+      relative: 1e-6)
     let biased = rows.enumerated().flatMap { index, row in
       Oracle.softmax(zip(row, biasRows[index % 5]).map { $0 + $1 })
     }
-    expectClose(tensor.softmax(bias: bias), Tensor(rounding: biased, shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
+    expectClose(
+      tensor.softmax(bias: bias), Tensor(rounding: biased, shape: tensor.shape), absolute: 1e-7, relative: 1e-6)
   }
 }

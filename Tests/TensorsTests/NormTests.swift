@@ -64,7 +64,8 @@ struct NormTests {
       Oracle.rmsNorm(row, epsilon: 1e-6).enumerated().map { $1 * (scales?[$0] ?? 1) }
     }
     expectClose(
-      input.rmsNormalized(weight: weight, epsilon: 1e-6), Tensor(rounding: expected, shape: input.shape), absolute: 1e-6,
+      input.rmsNormalized(weight: weight, epsilon: 1e-6), Tensor(rounding: expected, shape: input.shape),
+      absolute: 1e-6,
       relative: 1e-6)
   }
 

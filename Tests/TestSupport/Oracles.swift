@@ -4,16 +4,20 @@ import Foundation
 // Plain scalar definitions in float64, as readable as their formulas: what fast kernels are compared with.
 
 extension Activation: CaseIterable {
-  package static var allCases: [Activation] { [.identity, .geluTanh, .gelu, .silu, .relu, .quickGELU] }
+  package static var allCases: [Activation] { [.identity, .geluTanh, .gelu, .silu, .relu, .quickGELU, .sigmoid, .tanh] }
+  /// Those whose values are bounded.
+  package static let gates: [Activation] = [.sigmoid, .tanh]
 
   package func oracle(_ x: Double) -> Double {
     switch self {
     case .identity: x
-    case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .geluTanh: 0.5 * x * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
     case .gelu: 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
     case .silu: x / (1 + exp(-x))
     case .relu: x < 0 ? 0 : x
     case .quickGELU: x / (1 + exp(-1.702 * x))
+    case .sigmoid: 1 / (1 + exp(-x))
+    case .tanh: Foundation.tanh(x)
     }
   }
 }

@@ -8,7 +8,7 @@ import Testing
 @testable import Tokenizers
 
 @Suite struct SentencePieceModelTests {
-  private static let path = Fixtures.path("tokenizer/t5/spiece.model")
+  private static let path = Fixtures.path("cogvideox-tiny/checkpoint/tokenizer/spiece.model")
 
   /// The reason for which a model is refused; nil if it loads.
   private func refusal(_ bytes: [UInt8]) throws -> String? {

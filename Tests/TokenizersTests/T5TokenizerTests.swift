@@ -12,7 +12,7 @@ import Testing
     let ids: [Int32]
   }
 
-  private static let directory = Fixtures.path("tokenizer/t5")
+  private static let directory = Fixtures.path("cogvideox-tiny/checkpoint/tokenizer")
 
   private static func items() throws -> [Item] {
     try ConfigFile.decode([Item].self, at: Fixtures.path("tokenizer/t5-expected.json"))

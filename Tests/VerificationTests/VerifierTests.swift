@@ -25,9 +25,11 @@ struct VerifierTests {
     #expect(result.verdict == (name == "training" ? .skipped("training") : .passed), "\(result.line)")
   }
 
-  @Test("the transformer is an order of magnitude closer than the tolerance asks", arguments: [
-    "transformer_1ref", "transformer_2ref", "transformer_3ref", "transformer_base",
-  ])
+  @Test(
+    "the transformer is an order of magnitude closer than the tolerance asks",
+    arguments: [
+      "transformer_1ref", "transformer_2ref", "transformer_3ref", "transformer_base",
+    ])
   func transformerIsClose(name: String) throws {
     let verifier = try Verifier(directory: Self.directory)
     let result = verifier.verdict(on: try GoldenSet(directory: Self.directory).golden(name))

@@ -61,9 +61,11 @@ struct CogVideoXConfigurationTests {
     #expect(try decode(["block_idx_with_mot_ref": [2, 0]]).expertLayers == [2, 0])
   }
 
-  @Test("variants that this program does not compute are refused, not ignored", arguments: [
-    "patch_size_t", "ofs_embed_dim", "num_ref_embeddings",
-  ])
+  @Test(
+    "variants that this program does not compute are refused, not ignored",
+    arguments: [
+      "patch_size_t", "ofs_embed_dim", "num_ref_embeddings",
+    ])
   func unsupportedVariants(field: String) { #expect(isInvalid(field, 2)) }
 
   @Test("ablation switches of the published class are refused when on")

@@ -36,10 +36,13 @@ struct CogVideoXTransformerTests {
     let grid = RotaryGrid(headSize: 16, baseRows: 2, baseColumns: 4, frames: 2, rows: 2, columns: 4)
     let latents = Tensor.normal([batch, 2, 8, 4, 8], from: &generator)
     let text = Tensor.normal([batch, 5, 12], from: &generator)
-    let reference = references == 0 ? nil : CogVideoXInput.Reference(
-      latents: .normal([batch, 2 * references, 8, 4, 8], from: &generator),
-      text: .normal([batch, 5 * references, 12], from: &generator),
-      rotary: grid.referenceTable(count: references, .temporalBias))
+    let reference =
+      references == 0
+      ? nil
+      : CogVideoXInput.Reference(
+        latents: .normal([batch, 2 * references, 8, 4, 8], from: &generator),
+        text: .normal([batch, 5 * references, 12], from: &generator),
+        rotary: grid.referenceTable(count: references, .temporalBias))
     return CogVideoXInput(
       latents: latents, text: text, timesteps: Array(repeating: 421, count: batch), rotary: grid.targetTable(),
       reference: reference)
@@ -81,7 +84,9 @@ struct CogVideoXTransformerTests {
     }
   }
 
-  @Test("leaving out unread work changes no bit, wherever the last expert stands", arguments: [[0], [1], [2, 0], [0, 1, 2]])
+  @Test(
+    "leaving out unread work changes no bit, wherever the last expert stands",
+    arguments: [[0], [1], [2, 0], [0, 1, 2]])
   func unreadWork(layers: [Int]) throws {
     var configuration = Self.configuration
     configuration.expertLayers = layers

@@ -64,26 +64,23 @@ package struct CogVideoXAutoencoderConfig: Codable, Sendable, Equatable {
 
   package init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
-    func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value) throws {
-      value = try fields.decodeIfPresent(Value.self, forKey: key) ?? value
-    }
-    try read(.inputChannels, into: &inputChannels)
-    try read(.outputChannels, into: &outputChannels)
-    try read(.latentChannels, into: &latentChannels)
-    try read(.blockChannels, into: &blockChannels)
+    try fields.read(.inputChannels, into: &inputChannels)
+    try fields.read(.outputChannels, into: &outputChannels)
+    try fields.read(.latentChannels, into: &latentChannels)
+    try fields.read(.blockChannels, into: &blockChannels)
     downBlockTypes = try fields.decodeIfPresent([String].self, forKey: .downBlockTypes)
     upBlockTypes = try fields.decodeIfPresent([String].self, forKey: .upBlockTypes)
-    try read(.layersPerBlock, into: &layersPerBlock)
+    try fields.read(.layersPerBlock, into: &layersPerBlock)
     activation = try fields.choice(forKey: .activation, else: activation)
-    try read(.normEpsilon, into: &normEpsilon)
-    try read(.normGroups, into: &normGroups)
-    try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
-    try read(.sampleHeight, into: &sampleHeight)
-    try read(.sampleWidth, into: &sampleWidth)
-    try read(.scalingFactor, into: &scalingFactor)
-    try read(.invertsScaleOfLatents, into: &invertsScaleOfLatents)
-    try read(.usesQuantConv, into: &usesQuantConv)
-    try read(.usesPostQuantConv, into: &usesPostQuantConv)
+    try fields.read(.normEpsilon, into: &normEpsilon)
+    try fields.read(.normGroups, into: &normGroups)
+    try fields.read(.temporalCompressionRatio, into: &temporalCompressionRatio)
+    try fields.read(.sampleHeight, into: &sampleHeight)
+    try fields.read(.sampleWidth, into: &sampleWidth)
+    try fields.read(.scalingFactor, into: &scalingFactor)
+    try fields.read(.invertsScaleOfLatents, into: &invertsScaleOfLatents)
+    try fields.read(.usesQuantConv, into: &usesQuantConv)
+    try fields.read(.usesPostQuantConv, into: &usesPostQuantConv)
   }
 }
 

@@ -5,41 +5,40 @@ import Tensors
 /// Latents to pixels, one chunk of latent frames at a time.
 struct CogVideoXDecoder: Sendable {
   private struct UpBlock: Sendable {
-    let residuals: CogVideoXResidualStack<SpatialNorm>
+    let residuals: ResidualStack<SpatialNorm>
     let upsampler: ResamplingConv2D?
     let doublesTime: Bool
   }
 
   private let input: CausalConv3D
-  private let middle: CogVideoXResidualStack<SpatialNorm>
+  private let middle: ResidualStack<SpatialNorm>
   private let blocks: [UpBlock]
   private let norm: SpatialNorm
   private let output: CausalConv3D
 
   /// Keys: `conv_in`, `mid_block`, `up_blocks`, `norm_out`, `conv_out`.
   init(_ scope: ParameterScope, _ config: CogVideoXAutoencoderConfig) {
-    let activation = config.activation.function
-    let makeNorm = { (scope: ParameterScope, channels: Int) in
+    let design = ResidualDesign(config) { scope, channels in
       SpatialNorm(scope, channels: channels, latentChannels: config.latentChannels, groups: config.normGroups)
     }
     let channels = Array(config.blockChannels.reversed())
     let last = channels.count - 1
-    input = CausalConv3D(scope("conv_in")("conv"), inputs: config.latentChannels, outputs: channels[0])
-    middle = CogVideoXResidualStack(
-      scope("mid_block"), count: 2, inputs: channels[0], outputs: channels[0], activation: activation, makeNorm)
+    input = design.convolution(scope("conv_in"), config.latentChannels, channels[0])
+    middle = ResidualStack(
+      scope("mid_block"), count: 2, inputs: channels[0], outputs: channels[0], design)
     blocks = channels.indices.map { index in
       let scope = scope("up_blocks")(index)
       return UpBlock(
-        residuals: CogVideoXResidualStack(
+        residuals: ResidualStack(
           scope, count: config.layersPerBlock + 1, inputs: channels[max(0, index - 1)], outputs: channels[index],
-          activation: activation, makeNorm),
+          design),
         upsampler: index == last
           ? nil
           : ResamplingConv2D(scope("upsamplers")(0)("conv"), inputs: channels[index], outputs: channels[index]),
         doublesTime: index < config.temporalLevels)
     }
-    norm = makeNorm(scope("norm_out"), channels[last])
-    output = CausalConv3D(scope("conv_out")("conv"), inputs: channels[last], outputs: config.outputChannels)
+    norm = design.norm(scope("norm_out"), channels[last])
+    output = design.convolution(scope("conv_out"), channels[last], config.outputChannels)
   }
 
   /// - Parameter latents: `[f, h, w, L]`.
@@ -47,10 +46,10 @@ struct CogVideoXDecoder: Sendable {
   func callAsFunction(_ latents: Tensor, _ cache: inout TemporalCache, _ context: RunContext) throws -> Tensor {
     var chunk = input(latents, &cache)
     context.probe("decoder.conv_in", chunk.channelsFirst)
-    try middle.apply(to: &chunk, given: latents, &cache)
+    try middle.apply(to: &chunk, given: latents, &cache, context.scoped("decoder.mid_block"))
     context.probe("decoder.mid_block", chunk.channelsFirst)
     for (index, block) in blocks.enumerated() {
-      try block.residuals.apply(to: &chunk, given: latents, &cache)
+      try block.residuals.apply(to: &chunk, given: latents, &cache, context.scoped("decoder.block_\(index)"))
       if let upsampler = block.upsampler {
         chunk = upsampler.upsampling(chunk, copies: Self.copies(of: chunk.shape[0], doublesTime: block.doublesTime))
       }

@@ -2,12 +2,13 @@ import Compute
 import Layers
 import Tensors
 
-/// A normalisation that a convolution applies as it reads a chunk of a clip.
-protocol ChunkNorm: Sendable {
-  /// What the norm depends on besides the chunk.
-  associatedtype Condition
-  /// - Parameter chunk: `[F, H, W, C]`; statistics are taken over all of it.
-  func transform(of chunk: Tensor, given condition: Condition, _ activation: Activation) -> PixelTransform
+extension ResidualDesign {
+  /// The blocks of the CogVideoX autoencoder.
+  init(_ config: CogVideoXAutoencoderConfig, norm: @escaping (ParameterScope, Int) -> Norm) {
+    self.init(
+      activation: config.activation.function, norm: norm,
+      convolution: { CausalConv3D($0("conv"), inputs: $1, outputs: $2, padding: .firstFrame) })
+  }
 }
 
 /// The encoder's norm.

@@ -59,7 +59,8 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   package func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure) {
     let multiple = spatialRatio * transformer.patchSize
-    guard geometry.height > 0, geometry.width > 0, geometry.height % multiple == 0, geometry.width % multiple == 0 else {
+    guard geometry.height > 0, geometry.width > 0, geometry.height % multiple == 0, geometry.width % multiple == 0
+    else {
       throw .size(geometry, multiple: multiple)
     }
     let (height, width) = (transformer.sampleHeight * spatialRatio, transformer.sampleWidth * spatialRatio)

@@ -24,7 +24,8 @@ extension CogVideoXBackbone {
         [
           Fact("architecture", "CogVideoX autoencoder"), Fact("block channels", autoencoder.blockChannels),
           Fact("latent channels", autoencoder.latentChannels),
-          Fact("compression", "\(autoencoder.temporalRatio) x \(autoencoder.spatialRatio) x \(autoencoder.spatialRatio)"),
+          Fact(
+            "compression", "\(autoencoder.temporalRatio) x \(autoencoder.spatialRatio) x \(autoencoder.spatialRatio)"),
           Fact("scaling factor", autoencoder.scalingFactor),
         ]
       ) { _ = CogVideoXAutoencoder($0, autoencoder) },

@@ -18,6 +18,8 @@ enum vap_activation {
   VAP_SILU = 3,
   VAP_RELU = 4,
   VAP_QUICK_GELU = 5,
+  VAP_SIGMOID = 6,
+  VAP_TANH = 7,
 };
 
 // Columns of a panel: the part of a packed weight that is multiplied at a time.
@@ -73,6 +75,10 @@ struct vap_kernels {
   void (*bias_activate)(float *rows_start, ptrdiff_t rows, ptrdiff_t stride, const float *_Nullable bias,
                         int activation, ptrdiff_t n);
 
+  // As bias_activate, but x where it is positive and x slopes elsewhere, with a slope per element.
+  void (*bias_slopes)(float *rows_start, ptrdiff_t rows, ptrdiff_t stride, const float *_Nullable bias,
+                      const float *slopes, ptrdiff_t n);
+
   // Normalisation of one row; `weight`, `bias` per element; `scale`, `shift` modulate: y (1 + scale) + shift.
   void (*layer_norm)(float *out, const float *in, const float *_Nullable weight, const float *_Nullable bias,
                      const float *_Nullable scale, const float *_Nullable shift, float epsilon, ptrdiff_t n);
@@ -110,15 +116,19 @@ struct vap_kernels {
                      ptrdiff_t first_tap, ptrdiff_t tap_count);
 
   // Winograd's minimal filtering F(2, 3) along each axis. Weights `[columns, inputs, 3, 3, 3]` become 64 panels of
-  // `inputs` rows (place in time x 16 + place in the plane), `plane` floats apart; `[columns, inputs, 3, 3]` that are
-  // applied to an image upsampled by 2, nearest, become 9.
+  // `inputs` rows (place in time x 16 + place in the plane), `plane` floats apart; `[columns, inputs, 3, 3]` become 16,
+  // or 9 if they are applied to an image upsampled by 2, nearest.
   void (*winograd_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs, ptrdiff_t columns);
+  void (*winograd_plane_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs,
+                                 ptrdiff_t columns);
   void (*winograd_upsampled_weights)(float *out, ptrdiff_t plane, const float *weight, ptrdiff_t inputs,
                                      ptrdiff_t columns);
-  // Transforms a row of tiles of x + sign other: tile t covers pixels 2t...2t+3 of four rows (upsampled: t...t+2 of
+  // Transforms a row of tiles of x + sign other, or of x: tile t covers pixels 2t...2t+3 of four rows (upsampled: t...t+2 of
   // three rows of x). Out: `[place][tile][channels]`, places `plane` floats apart.
   void (*winograd_input)(float *out, ptrdiff_t plane, const float *x, const float *other, float sign,
                          ptrdiff_t row_stride, ptrdiff_t tiles, ptrdiff_t channels);
+  void (*winograd_plane_input)(float *out, ptrdiff_t plane, const float *x, ptrdiff_t row_stride, ptrdiff_t tiles,
+                               ptrdiff_t channels);
   void (*winograd_upsampled_input)(float *out, ptrdiff_t plane, const float *x, ptrdiff_t row_stride,
                                    ptrdiff_t tiles, ptrdiff_t channels);
   // Transforms products `[place][tile][channels]` back to pixels.

@@ -14,6 +14,16 @@ extension VideoClip {
       : resampledRows(to: size.width, filter).resampledColumns(to: size.height, filter)
   }
 
+  /// Every frame with its shorter side at `length` and its shape kept, the longer side rounded down.
+  package func resized(shortestSide length: Int, filter: ResampleFilter) -> VideoClip {
+    precondition(length > 0, "cannot resize to \(length)")
+    let size =
+      width <= height
+      ? FrameSize(width: length, height: length * height / width)
+      : FrameSize(width: length * width / height, height: length)
+    return resized(to: size, filter: filter)
+  }
+
   private func resampledRows(to outputWidth: Int, _ filter: ResampleFilter) -> VideoClip {
     guard outputWidth != width else { return self }
     let weights = ResampleWeights(inputCount: width, outputCount: outputWidth, filter: filter)

@@ -21,6 +21,24 @@ extension VideoClip {
     }
   }
 
+  /// (x / 255 - mean) / deviation for red, green and blue: `[F, 3, H, W]`, frames as a batch.
+  package func normalizedTensor(means: [Double], deviations: [Double]) -> Tensor {
+    let area = size.pixelCount
+    return Tensor([frameCount, 3, size.height, size.width]) { output in
+      for frame in 0..<frameCount {
+        for channel in 0..<3 {
+          let target = output + (frame * 3 + channel) * area
+          let (mean, deviation) = (Float(means[channel]), Float(deviations[channel]))
+          for pixel in 0..<area {
+            // The division is rounded by itself, as published image processors do.
+            let value = Float(Double(pixels[(frame * area + pixel) * 3 + channel]) * (1 / 255))
+            target[pixel] = (value - mean) / deviation
+          }
+        }
+      }
+    }
+  }
+
   /// (x / 2 + 0.5) clamped to 0...1, times 255, rounded half to even.
   ///
   /// - Parameter tensor: `[1, 3, F, H, W]`; values that are not numbers must have been ruled out.

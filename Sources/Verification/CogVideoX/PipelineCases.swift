@@ -36,7 +36,9 @@ struct PipelineCases {
     let conditions = try backbone.encode(prompt, inputs.geometry, noise: noise, options, observer: { _ in })
     try compareFirstCall(conditions, inputs, tensors, &comparison)
 
-    guard let configuration = backbone.scheduler.using(method) else { throw golden.failure("does not fit the scheduler") }
+    guard let configuration = backbone.scheduler.using(method) else {
+      throw golden.failure("does not fit the scheduler")
+    }
     let recorded = try tensors["timesteps"].integers()
     let scheduler = try configuration.scheduler(steps: recorded.count)
     comparison.compare("timesteps", scheduler.timesteps.map { Int($0) }, recorded)

@@ -1,7 +1,7 @@
 import Media
 import Tensors
 
-/// Case `preprocess`: resizing images to the model's size, and choosing frames.
+/// Cases `preprocess` and `selections`: resizing images to the model's size, and choosing frames.
 struct PreprocessCases {
   func run(_ golden: GoldenCase, into comparison: inout Comparison) throws {
     let tensors = try golden.openTensors()
@@ -16,6 +16,16 @@ struct PreprocessCases {
       let numbers = key.split(separator: "->").compactMap { Int($0) }
       guard numbers.count == 2, let indices = value.ints else { throw golden.failure("has bad evenly_indices '\(key)'") }
       comparison.compare(key, FrameSelection.evenIndices(selecting: numbers[1], of: numbers[0]), indices)
+    }
+  }
+
+  func runSelections(_ golden: GoldenCase, into comparison: inout Comparison) throws {
+    for item in golden.info["selections"]?.array ?? [] {
+      guard let length = item["length"]?.int, let count = item["count"]?.int, let indices = item["indices"]?.ints else {
+        throw golden.failure("has a selection without length, count or indices")
+      }
+      comparison.compare(
+        "\(length)->\(count)", FrameSelection.evenIndices(selecting: count, of: length), indices)
     }
   }
 }

@@ -41,7 +41,8 @@ struct TextCases {
     let tokenizer = try tokenizer()
     let tensors = try golden.openTensors()
     for item in golden.info["items"]?.array ?? [] {
-      guard let name = item["name"]?.string, let text = item["text"]?.string, let length = item["max_length"]?.int else {
+      guard let name = item["name"]?.string, let text = item["text"]?.string, let length = item["max_length"]?.int
+      else {
         throw golden.failure("has an item without name, text or max_length")
       }
       let ids = try tokenizer.encode(text, maxLength: length).ids.map(Int.init)

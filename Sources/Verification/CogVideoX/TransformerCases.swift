@@ -1,7 +1,6 @@
 import Checkpoints
 import Compute
 import Layers
-import Synchronization
 import Tensors
 import VideoTransformers
 
@@ -19,7 +18,7 @@ struct TransformerCases {
     let loader = ParameterLoader(try WeightStore(directory: directory))
     let transformer = CogVideoXTransformer(loader.root, configuration)
     let unexpected = try loader.finish(ignoring: { key in
-      golden.name == "transformer_base" && key.contains(CogVideoXTransformer.expertSuffix)
+      golden.name == "transformer_base" && key.contains(expertSuffix)
         || golden.name == "transformer_rotary_only" && key.hasSuffix("pos_embedding")
     })
     if let first = unexpected.first { comparison.fail(first, "is in the checkpoint but not in the model") }
@@ -76,14 +75,5 @@ struct TransformerCases {
     guard let table, let cosines = try expected.optional("\(name).cos") else { return }
     comparison.compare("\(name).cos", table.cosines, cosines, RotaryCases.tolerance)
     comparison.compare("\(name).sin", table.sines, try expected["\(name).sin"], RotaryCases.tolerance)
-  }
-}
-
-/// Intermediate tensors in the order in which a model showed them.
-final class ObservedTensors: Sendable {
-  private let noted = Mutex<[(name: String, tensor: Tensor)]>([])
-  var tensors: [(name: String, tensor: Tensor)] { noted.withLock { $0 } }
-  var note: @Sendable (String, Tensor) -> Void {
-    { name, tensor in self.noted.withLock { $0.append((name, tensor)) } }
   }
 }

@@ -58,18 +58,24 @@ package struct CogVideoXBranch: MixtureBranch {
     let gates: [Gate]
   }
 
-  package func project(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> Projection<Residual> {
+  package func project(
+    _ stream: Tensor, _ conditioning: CogVideoXConditioning, _ context: RunContext
+  ) -> Projection<Residual> {
     let (normed, gates) = attentionNorm(stream, conditioning)
     return Projection(
       queries: heads(queries(normed), queryNorm, conditioning), keyValues: keyValues(normed, conditioning),
       residual: Residual(stream: stream, gates: gates))
   }
 
-  package func projectKeyValues(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> KeyValues {
+  package func projectKeyValues(
+    _ stream: Tensor, _ conditioning: CogVideoXConditioning, _ context: RunContext
+  ) -> KeyValues {
     keyValues(attentionNorm(stream, conditioning).normed, conditioning)
   }
 
-  package func finish(_ attended: Tensor, _ residual: Residual, _ conditioning: CogVideoXConditioning) -> Tensor {
+  package func finish(
+    _ attended: Tensor, _ residual: Residual, _ conditioning: CogVideoXConditioning, _ context: RunContext
+  ) -> Tensor {
     let stream = residual.stream.adding(output(attended), gatedBy: residual.gates)
     let (normed, gates) = feedForwardNorm(stream, conditioning)
     return stream.adding(feedForward(normed), gatedBy: gates)

@@ -89,51 +89,41 @@ extension CogVideoXConfiguration: Decodable {
 
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    func read<Value: Decodable>(_ key: CodingKeys, into field: inout Value) throws {
-      if let value = try values.decodeIfPresent(Value.self, forKey: key) { field = value }
-    }
-    try read(.headCount, into: &headCount)
-    try read(.headSize, into: &headSize)
-    try read(.inChannels, into: &inChannels)
-    try read(.outChannels, into: &outChannels)
-    try read(.isCosineFirst, into: &isCosineFirst)
-    try read(.frequencyShift, into: &frequencyShift)
-    try read(.timeEmbeddingSize, into: &timeEmbeddingSize)
-    try read(.textEmbeddingSize, into: &textEmbeddingSize)
-    try read(.layerCount, into: &layerCount)
-    try read(.usesAttentionBias, into: &usesAttentionBias)
-    try read(.sampleWidth, into: &sampleWidth)
-    try read(.sampleHeight, into: &sampleHeight)
-    try read(.sampleFrames, into: &sampleFrames)
-    try read(.patchSize, into: &patchSize)
-    try read(.temporalCompressionRatio, into: &temporalCompressionRatio)
-    try read(.maxTextLength, into: &maxTextLength)
-    try read(.isNormAffine, into: &isNormAffine)
-    try read(.normEpsilon, into: &normEpsilon)
-    try read(.spatialInterpolationScale, into: &spatialInterpolationScale)
-    try read(.temporalInterpolationScale, into: &temporalInterpolationScale)
-    try read(.usesRotaryEmbeddings, into: &usesRotaryEmbeddings)
-    try read(.usesLearnedEmbeddings, into: &usesLearnedEmbeddings)
-    try read(.usesPatchBias, into: &usesPatchBias)
-    try read(.expertLayers, into: &expertLayers)
+    try values.read(.headCount, into: &headCount)
+    try values.read(.headSize, into: &headSize)
+    try values.read(.inChannels, into: &inChannels)
+    try values.read(.outChannels, into: &outChannels)
+    try values.read(.isCosineFirst, into: &isCosineFirst)
+    try values.read(.frequencyShift, into: &frequencyShift)
+    try values.read(.timeEmbeddingSize, into: &timeEmbeddingSize)
+    try values.read(.textEmbeddingSize, into: &textEmbeddingSize)
+    try values.read(.layerCount, into: &layerCount)
+    try values.read(.usesAttentionBias, into: &usesAttentionBias)
+    try values.read(.sampleWidth, into: &sampleWidth)
+    try values.read(.sampleHeight, into: &sampleHeight)
+    try values.read(.sampleFrames, into: &sampleFrames)
+    try values.read(.patchSize, into: &patchSize)
+    try values.read(.temporalCompressionRatio, into: &temporalCompressionRatio)
+    try values.read(.maxTextLength, into: &maxTextLength)
+    try values.read(.isNormAffine, into: &isNormAffine)
+    try values.read(.normEpsilon, into: &normEpsilon)
+    try values.read(.spatialInterpolationScale, into: &spatialInterpolationScale)
+    try values.read(.temporalInterpolationScale, into: &temporalInterpolationScale)
+    try values.read(.usesRotaryEmbeddings, into: &usesRotaryEmbeddings)
+    try values.read(.usesLearnedEmbeddings, into: &usesLearnedEmbeddings)
+    try values.read(.usesPatchBias, into: &usesPatchBias)
+    try values.read(.expertLayers, into: &expertLayers)
 
-    func require<Value: Decodable & Equatable & Sendable>(_ key: CodingKeys, _ allowed: Value?) throws {
-      let value = try values.decodeIfPresent(Value.self, forKey: key)
-      guard value == nil || value == allowed else {
-        let wanted = allowed.map { "\($0)" } ?? "null"
-        throw InvalidField(key.rawValue, "is \(value!); this program supports \(wanted) only")
-      }
-    }
-    try require(.activation, "gelu-approximate")
-    try require(.timestepActivation, "silu")
-    try require(.temporalPatchSize, nil as Int?)
-    try require(.ofsEmbeddingSize, nil as Int?)
-    try require(.expertHeadSize, headSize)
-    try require(.effectTypes, nil as [String]?)
-    try require(.referenceEmbeddings, nil as Int?)
-    try require(.referenceTrainMode, nil as String?)
-    try require(.singleEncoder, false)
-    try require(.residualAddition, false)
+    try values.require("gelu-approximate", forKey: .activation)
+    try values.require("silu", forKey: .timestepActivation)
+    try values.require(nil as Int?, forKey: .temporalPatchSize)
+    try values.require(nil as Int?, forKey: .ofsEmbeddingSize)
+    try values.require(headSize, forKey: .expertHeadSize)
+    try values.require(nil as [String]?, forKey: .effectTypes)
+    try values.require(nil as Int?, forKey: .referenceEmbeddings)
+    try values.require(nil as String?, forKey: .referenceTrainMode)
+    try values.require(false, forKey: .singleEncoder)
+    try values.require(false, forKey: .residualAddition)
   }
 
   package func validate() throws(InvalidField) {
@@ -161,15 +151,7 @@ extension CogVideoXConfiguration: Decodable {
     guard temporalInterpolationScale > 0, temporalInterpolationScale.isFinite else {
       throw InvalidField(CodingKeys.temporalInterpolationScale.rawValue, "must be positive")
     }
-    var seen = Set<Int>()
-    for layer in expertLayers {
-      guard (0..<layerCount).contains(layer) else {
-        throw InvalidField(
-          CodingKeys.expertLayers.rawValue, "names block \(layer); there are blocks 0...\(layerCount - 1)")
-      }
-      guard seen.insert(layer).inserted else {
-        throw InvalidField(CodingKeys.expertLayers.rawValue, "names block \(layer) twice")
-      }
-    }
+    try InvalidField.check(
+      CodingKeys.expertLayers.rawValue, expertLayers: expertLayers, layerCount: layerCount)
   }
 }

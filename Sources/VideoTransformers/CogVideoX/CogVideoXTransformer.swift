@@ -41,24 +41,20 @@ package struct CogVideoXTransformer: Sendable {
   package let configuration: CogVideoXConfiguration
   private let embedding: Embedding
   private let expertEmbedding: Embedding?
-  private let blocks: [Segment<MixtureBlock<CogVideoXBranch>>]
-  private let lastExpert: Int?
+  private let blocks: MixtureStack<CogVideoXBranch>
   private let finalNorm: LayerNorm
   private let outputModulation: Linear
   private let outputNorm: LayerNorm
   private let output: Linear
 
-  /// The suffix that marks the expert's component of a published key.
-  package static let expertSuffix = "_mot_ref"
-
   /// Patch and time embedding of one branch.
   private struct Embedding: Sendable {
     let patches: CogVideoXPatchEmbedding
-    let time: TimestepEmbedding
+    let time: EmbeddingProjection
 
     init(_ scope: ParameterScope, suffix: String, _ configuration: CogVideoXConfiguration) {
       patches = CogVideoXPatchEmbedding(scope("patch_embed\(suffix)"), configuration)
-      time = TimestepEmbedding(
+      time = EmbeddingProjection(
         scope("time_embedding\(suffix)"), inputs: configuration.hiddenSize, outputs: configuration.timeEmbeddingSize)
     }
   }
@@ -66,18 +62,11 @@ package struct CogVideoXTransformer: Sendable {
   package init(_ scope: ParameterScope, _ configuration: CogVideoXConfiguration) {
     self.configuration = configuration
     let (width, epsilon) = (configuration.hiddenSize, Float(configuration.normEpsilon))
-    let experts = Set(configuration.expertLayers)
     embedding = Embedding(scope, suffix: "", configuration)
-    expertEmbedding = experts.isEmpty ? nil : Embedding(scope, suffix: Self.expertSuffix, configuration)
-    blocks = (0..<configuration.layerCount).map { index in
-      Segment(scope("transformer_blocks")(index)) { scope in
-        MixtureBlock(
-          base: CogVideoXBranch(scope, suffix: "", configuration),
-          expert: experts.contains(index)
-            ? CogVideoXBranch(scope, suffix: Self.expertSuffix, configuration) : nil)
-      }
-    }
-    lastExpert = experts.max()
+    expertEmbedding = configuration.hasExpert ? Embedding(scope, suffix: expertSuffix, configuration) : nil
+    blocks = MixtureStack(
+      scope("transformer_blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers
+    ) { CogVideoXBranch($0, suffix: $1, configuration) }
     finalNorm = LayerNorm(
       scope("norm_final"), width: width, epsilon: epsilon, isAffine: configuration.isNormAffine)
     outputModulation = Linear(
@@ -112,11 +101,8 @@ package struct CogVideoXTransformer: Sendable {
         timeEmbedding: time.activated(.silu), rotary: clips.rotary, textCount: clips.text.shape[1])
     }
 
-    let finished = try context.run(blocks, on: streams) { index, block, streams in
-      let isLastExpert = index == lastExpert && !context.isObserved
-      let result = block(streams, target: target, reference: reference, isLastExpert: isLastExpert)
-      probe(result, target, reference, block: index, context)
-      return result
+    let finished = try blocks(streams, target: target, reference: reference, context: context) { index, streams in
+      probe(streams, target, reference, block: index, context)
     }
     return unpatched(predict(finished.target, target), input.latents.shape)
   }
@@ -173,6 +159,6 @@ package struct CogVideoXTransformer: Sendable {
         "block_\(block).hidden_states\(suffix)", stream.sliced(1, textCount..<stream.shape[1]))
     }
     show(streams.target, target.textCount, "")
-    if let reference, let stream = streams.reference { show(stream, reference.textCount, Self.expertSuffix) }
+    if let reference, let stream = streams.reference { show(stream, reference.textCount, expertSuffix) }
   }
 }

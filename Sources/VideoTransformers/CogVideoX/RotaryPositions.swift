@@ -2,18 +2,6 @@ import Compute
 import Foundation
 import Tensors
 
-/// Where reference videos stand on the rotary axes relative to the target (paper section 3.4 and its ablations).
-package enum PositionDesign: String, Sendable, CaseIterable {
-  /// The references end one latent frame before the target begins; spatial positions unchanged. The published design.
-  case temporalBias = "temporal-bias"
-  /// References on the target's own positions.
-  case identical
-  /// The temporal bias, and the references also stand one frame width to the side.
-  case temporalAndWidthShift = "temporal-width-shift"
-  /// The reference k starts at temporal position 50 + 30 k ("discrete_long_reference" of the published code).
-  case discrete
-}
-
 /// The rotary grid of a CogVideoX model: a third-axis table of (time, row, column).
 ///
 /// Of each head, a quarter rotates with time and three eighths each with row and column; frequencies are
@@ -39,24 +27,13 @@ package struct RotaryGrid: Sendable, Equatable {
   }
 
   /// The table of the target: `[F rows columns, K]`.
-  package func targetTable() -> RotaryTable {
-    table(times: Self.linspace(0, Double(frames - 1), frames), columnShift: 0)
-  }
+  package func targetTable() -> RotaryTable { table(times: (0..<frames).map(Float.init), columnShift: 0) }
 
   /// The table of `count` references of the target's size, first reference first: `[count F rows columns, K]`.
   package func referenceTable(count: Int, _ design: PositionDesign) -> RotaryTable {
-    let length = count * frames
-    let before = Self.linspace(-Double(length), -1, length)
-    switch design {
-    case .temporalBias: return table(times: before, columnShift: 0)
-    case .identical:
-      let own = Self.linspace(0, Double(frames - 1), frames)
-      return table(times: (0..<count).flatMap { _ in own }, columnShift: 0)
-    case .temporalAndWidthShift: return table(times: before, columnShift: Float(columns))
-    case .discrete:
-      return table(
-        times: (0..<count).flatMap { k in (0..<frames).map { Float(50 + 30 * k + $0) } }, columnShift: 0)
-    }
+    table(
+      times: design.referenceTimes(count: count, frames: frames).map(Float.init),
+      columnShift: Float(design.columnShift(columns: columns)))
   }
 
   private func table(times: [Float], columnShift: Float) -> RotaryTable {
@@ -66,32 +43,12 @@ package struct RotaryGrid: Sendable, Equatable {
     let columnPositions = Self.linspace(
       Double(crop.left), Double(crop.left + crop.width) * Double(columns - 1) / Double(columns), columns)
     let (temporal, axis) = (headSize / 4, headSize * 3 / 8)
-    let timeAngles = Self.angles(times, temporal)
-    let rowAngles = Self.angles(rowPositions, axis)
-    let columnAngles = Self.angles(columnPositions.map { $0 + columnShift }, axis)
-    let shape: Shape = [times.count * rows * columns, headSize]
-    func expand(_ function: (Float) -> Float) -> Tensor {
-      let (t, r, c) = (
-        timeAngles.map { $0.map(function) }, rowAngles.map { $0.map(function) }, columnAngles.map { $0.map(function) }
-      )
-      return Tensor(shape) { output in
-        var next = output
-        for time in t {
-          for row in r {
-            for column in c {
-              for part in [time, row, column] {
-                for value in part {
-                  next[0] = value
-                  next[1] = value
-                  next += 2
-                }
-              }
-            }
-          }
-        }
-      }
-    }
-    return RotaryTable(cosines: expand { Foundation.cos($0) }, sines: expand { Foundation.sin($0) })
+    let axes = RotaryAxes(
+      times: Self.angles(times, temporal), rows: Self.angles(rowPositions, axis),
+      columns: Self.angles(columnPositions.map { $0 + columnShift }, axis))
+    let angles = axes.angles
+    return RotaryTable(
+      cosines: angles.map { Foundation.cos($0) }, sines: angles.map { Foundation.sin($0) }, headSize: headSize)
   }
 
   /// The part of the base grid that the clip's aspect ratio covers, in tokens.

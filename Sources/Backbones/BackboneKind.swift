@@ -1,0 +1,40 @@
+import Checkpoints
+import Foundation
+import Runtime
+
+/// The families of checkpoints that this program runs.
+package enum BackboneKind: Sendable, CaseIterable {
+  case cogVideoX
+  case wan
+
+  /// Classes of published pipelines and of their transformers, with and without a Video-As-Prompt expert.
+  private var classNames: [String] {
+    switch self {
+    case .cogVideoX:
+      [
+        "CogVideoXImageToVideoMOTPipeline", "CogVideoXImageToVideoPipeline", "CogVideoXTransformer3DMOTModel",
+        "CogVideoXTransformer3DModel",
+      ]
+    case .wan:
+      [
+        "WanImageToVideoMOTPipeline", "WanImageToVideoPipeline", "WanTransformer3DMOTModel", "WanTransformer3DModel",
+      ]
+    }
+  }
+
+  /// Reads the class of the pipeline in `directory`, or of its transformer where no `model_index.json` lies with it.
+  package init(directory: String) throws {
+    let index = try ConfigFile(ifPresentAt: "\(directory)/model_index.json")
+    let file = try index ?? ConfigFile(path: "\(directory)/transformer/config.json")
+    let name = file.className ?? ""
+    guard let kind = Self.allCases.first(where: { $0.classNames.contains(name) }) else {
+      throw BackboneFailure.unsupportedPipeline(path: file.path, name: name)
+    }
+    self = kind
+  }
+
+  /// The pipeline classes of all kinds, for messages.
+  static var pipelineNames: String {
+    allCases.flatMap(\.classNames).filter { $0.hasSuffix("Pipeline") }.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,57 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// What marks an expert's component of a published key.
+package let expertSuffix = "_mot_ref"
+
+/// The blocks of a diffusion transformer, some of them with an expert.
+package struct MixtureStack<Branch: MixtureBranch>: Sendable {
+  private let blocks: [Segment<MixtureBlock<Branch>>]
+  private let lastExpert: Int?
+
+  /// - Parameters:
+  ///   - scope: the blocks lie in it under their indices.
+  ///   - makeBranch: builds a branch in a block's scope from the keys that end with a suffix.
+  package init(
+    _ scope: ParameterScope, count: Int, expertLayers: [Int], _ makeBranch: (ParameterScope, String) -> Branch
+  ) {
+    let experts = Set(expertLayers)
+    blocks = (0..<count).map { index in
+      Segment(scope(index)) { scope in
+        MixtureBlock(
+          base: makeBranch(scope, ""), expert: experts.contains(index) ? makeBranch(scope, expertSuffix) : nil)
+      }
+    }
+    lastExpert = experts.max()
+  }
+
+  /// Takes both streams through all blocks; after the last expert nobody reads the reference any more.
+  ///
+  /// - Parameter onBlock: called with each block's index and result.
+  package func callAsFunction(
+    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, context: RunContext,
+    onBlock: (Int, MixtureStreams) -> Void
+  ) throws -> MixtureStreams {
+    try context.run(blocks, on: streams) { index, block, streams in
+      let result = block(
+        streams, target: target, reference: reference, isLastExpert: index == lastExpert && !context.isObserved,
+        context: context.scoped("block\(index)"))
+      onBlock(index, result)
+      return result
+    }
+  }
+}
+
+extension InvalidField {
+  /// Throws unless the list names blocks that exist, each at most once; any order is fine.
+  static func check(_ field: String, expertLayers: [Int], layerCount: Int) throws(InvalidField) {
+    var seen = Set<Int>()
+    for layer in expertLayers {
+      guard (0..<layerCount).contains(layer) else {
+        throw InvalidField(field, "names block \(layer); there are blocks 0...\(layerCount - 1)")
+      }
+      guard seen.insert(layer).inserted else { throw InvalidField(field, "names block \(layer) twice") }
+    }
+  }
+}
