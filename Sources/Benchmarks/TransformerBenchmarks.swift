@@ -80,6 +80,7 @@ package struct TransformerBenchmarks: Sendable {
       let streams = MixtureStreams(
         target: .benchmarkInput([1, tokens, width], "target"),
         reference: .benchmarkInput([1, tokens, width], "reference"))
+      let context = RunContext()
       return {
         _ = block(
           streams, target: conditioning, reference: conditioning, isLastExpert: false, context: RunContext())

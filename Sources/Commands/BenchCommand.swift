@@ -62,11 +62,11 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     compute.apply()
     let machine = BenchmarkMachine.measured()
-    if !json { print(Self.header(machine)) }
+    if !json { Self.show(Self.header(machine)) }
     let runner = BenchmarkRunner(machine: machine, runs: runs, warmsUp: warmUp, timesProducts: products)
     let results = try parts.flatMap(benchmarks).map { benchmark in
       let result = try runner.run(benchmark)
-      if !json { print(Self.line(result)) }
+      if !json { Self.show(Self.line(result)) }
       return result
     }
     if json {
@@ -88,6 +88,12 @@ struct BenchCommand: ParsableCommand {
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     case .textLayer: [EncoderBenchmarks.layer(dtype: type)]
     }
+  }
+
+  /// Prints at once, also into a pipe: a part may take minutes.
+  private static func show(_ line: String) {
+    print(line)
+    fflush(nil)
   }
 
   private static func header(_ machine: BenchmarkMachine) -> String {

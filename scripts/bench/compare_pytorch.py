@@ -40,7 +40,7 @@ PARTS = [
     Part("block", "block", runs=2),
     Part("elementwise", "elementwise", runs=7),
     Part("convolution", "convolution", runs=3),
-    Part("vae-decode", "vae-decode", runs=1),
+    Part("vae-decode", "vae-decode", runs=1, warm_up=False),
     Part("text-layer", "text-layer", runs=3),
 ]
 # Minutes each: few rounds, no run that does not count, and the PyTorch side in the type it would be used in.
