@@ -36,14 +36,15 @@ let rows: [Row] = [
       "Compute", "Runtime",
     ]),
   // What a user runs.
+  Row(name: "Training", imports: ["Layers", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Verification",
     imports: [
-      "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers", "Tokenizers", "Media",
-      "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Generation", "Training", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
+      "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
     name: "Benchmarks",
@@ -70,7 +71,7 @@ let swiftTargets: [Target] = rows.map { row in
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Generation", "Layers", "Media",
-  "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
+  "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
