@@ -83,7 +83,7 @@ package struct TransformerBenchmarks: Sendable {
       let context = RunContext()
       return {
         _ = block(
-          streams, target: conditioning, reference: conditioning, isLastExpert: false, context: RunContext())
+          streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
       }
     }
   }

@@ -15,17 +15,18 @@ package enum BLAS {
 
   /// C = alpha A B' + beta C, or alpha A B + beta C with `transposedB` false; all row-major.
   ///
-  /// - Parameters: A is `[m, k]`, B is `[n, k]` (or `[k, n]`), C is `[m, n]`; rows lie `stride` elements apart.
+  /// - Parameters: A is `[m, k]` (or `[k, m]` with `transposedA`), B is `[n, k]` (or `[k, n]`), C is `[m, n]`; rows lie
+  ///   `stride` elements apart.
   package static func multiply(
     _ m: Int, _ n: Int, _ k: Int, alpha: Float = 1,
-    _ a: UnsafePointer<Float>, strideA: Int,
+    _ a: UnsafePointer<Float>, strideA: Int, transposedA: Bool = false,
     _ b: UnsafePointer<Float>, strideB: Int, transposedB: Bool = true,
     beta: Float = 0, _ c: UnsafeMutablePointer<Float>, strideC: Int
   ) {
     prepare
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), alpha,
-      a, Int32(strideA), b, Int32(strideB), beta, c, Int32(strideC))
+      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans,
+      Int32(m), Int32(n), Int32(k), alpha, a, Int32(strideA), b, Int32(strideB), beta, c, Int32(strideC))
   }
 
   /// Compares a few small products with plain loops; call once at start.
