@@ -47,7 +47,7 @@ package struct RunContext: Sendable {
   /// The same context with `name` and a dot before the names of what it shows.
   package func scoped(_ name: String) -> RunContext {
     guard let observer else { return self }
-    return RunContext(paging: paging) { observer("\(name).\($0)", $1) }
+    return RunContext(paging: paging, recomputesSegments: recomputesSegments) { observer("\(name).\($0)", $1) }
   }
 
   /// Whether intermediate results are watched; work that has no reader is then done all the same.
