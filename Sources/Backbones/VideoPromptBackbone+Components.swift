@@ -16,11 +16,12 @@ extension VideoPromptBackbone {
     let loader = ParameterLoader(try WeightStore(directory: path))
     let model = build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
-    if let first = unexpected.first {
+    if !unexpected.isEmpty {
+      let names = unexpected.prefix(10).map { printable($0) }.joined(separator: ", ")
       observer(
         .warning(
-          "\(printable(path)): \(unexpected.count) tensors are not part of the model, for example "
-            + "'\(printable(first))'"))
+          "\(printable(path)): \(unexpected.count) tensors are not part of the model and stay unused: \(names)"
+            + (unexpected.count > 10 ? ", …" : "")))
     }
     return model
   }

@@ -104,7 +104,8 @@ private struct QueryBlock {
     }
   }
 
-  private func makeStrip(_ rows: Range<Int>, at memory: UnsafeMutablePointer<Float>, _ scale: Float) -> vap_query_strip {
+  private func makeStrip(_ rows: Range<Int>, at memory: UnsafeMutablePointer<Float>, _ scale: Float) -> vap_query_strip
+  {
     let width = (rows.count + kernels.lanes - 1) / kernels.lanes * kernels.lanes
     let size = headSize * width
     let maxima = memory + 2 * size

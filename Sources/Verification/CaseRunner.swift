@@ -45,7 +45,7 @@ extension CaseRunner {
       CaseRunner("transformer_*", transformer.run),
       CaseRunner("pipeline_inputs", pipeline.runInputs),
       CaseRunner("pipeline_*", pipeline.run),
-      CaseRunner("training", skippedFor: "training"),
+      CaseRunner("training", TrainingCases(goldens: goldens).run),
     ]
   }
 

@@ -33,9 +33,9 @@ package struct GoldenSet: Sendable {
       }
       return GoldenCase(name: name, info: info, directory: directory, file: file)
     }
-    let unlisted = (isEvaluation ? EvaluationCases.unlisted : [:]).map { name, file in
-      GoldenCase(name: name, info: .null, directory: directory, file: file)
-    }
+    let unlisted = (isEvaluation ? EvaluationCases.unlisted : [:]).filter { _, file in
+      FileManager.default.fileExists(atPath: "\(directory)/\(file)")
+    }.map { name, file in GoldenCase(name: name, info: .null, directory: directory, file: file) }
     cases = recorded + unlisted.sorted { $0.name < $1.name }
   }
 

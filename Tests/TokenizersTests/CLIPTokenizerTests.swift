@@ -8,22 +8,25 @@ import Testing
 
 @Suite("CLIP tokenizer")
 struct CLIPTokenizerTests {
-  static let table = Fixtures.path("evaluation/tokenizer/bpe_tiny.txt.gz")
+  static let table = Fixtures.path("evaluation/bpe_tiny.txt.gz")
 
-  struct Case: Decodable, Sendable, CustomTestStringConvertible {
+  struct Case: Sendable, CustomTestStringConvertible {
     let text: String
     let ids: [Int32]
     var testDescription: String { text }
-    private enum CodingKeys: String, CodingKey {
-      case text
-      case ids = "ids_no_special"
-    }
   }
 
   static let cases: [Case] = {
-    let url = URL(fileURLWithPath: Fixtures.path("evaluation/tokenizer/tiny_cases.json"))
-    let file = try? JSONDecoder().decode([String: [Case]].self, from: Data(contentsOf: url))
-    return file?["tiny"] ?? []
+    guard let file = try? ConfigFile(path: Fixtures.path("evaluation/cases.json")),
+      case .object(let document) = file.contents, case .object(let sets)? = document["cases"],
+      case .object(let tokenizer)? = sets["tokenizer"], case .list(let items)? = tokenizer["tiny"]
+    else { return [] }
+    return items.compactMap { item in
+      guard case .object(let fields) = item, case .string(let text)? = fields["text"],
+        case .list(let ids)? = fields["ids_no_special"]
+      else { return nil }
+      return Case(text: text, ids: ids.compactMap { if case .number(let digits) = $0 { Int32(digits) } else { nil } })
+    }
   }()
 
   @Test("recorded texts have the recorded ids", arguments: cases)

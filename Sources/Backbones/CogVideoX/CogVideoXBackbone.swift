@@ -24,6 +24,10 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   /// Reads the configurations of all components; weights are opened stage by stage.
   package init(directory: String, positionDesign: PositionDesign = .temporalBias) throws {
+    guard try BackboneKind(directory: directory) == .cogVideoX else {
+      throw BackboneFailure.component(
+        path: directory, problem: "is a Wan pipeline; generating with it is not supported yet, only `vap verify` is")
+    }
     self.directory = directory
     self.positionDesign = positionDesign
     scheduler = try ConfigFile.decode(

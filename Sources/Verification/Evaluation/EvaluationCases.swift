@@ -1,23 +1,33 @@
 import Checkpoints
 import Compute
+import Foundation
 import Media
 import Tensors
 
 /// The cases of the evaluation set: metrics as recorded in `cases.json`, and the networks below them.
 enum EvaluationCases {
-  /// Cases that `cases.json` does not list, and their tensors where they have some.
-  static let unlisted: [String: String?] = [
-    "loader": nil, "network_amt": "amt_golden.safetensors", "network_raft": "raft_golden.safetensors",
+  /// Cases that `cases.json` does not list, and the files that they are recorded in.
+  static let unlisted = [
+    "loader": "loader/loader_cases.json", "network_amt": "amt_golden.safetensors",
+    "network_clip_b32": "clip_b32_golden.safetensors",
+    "network_clip_l14": "clip_l14_golden.safetensors", "network_raft": "raft_golden.safetensors",
+    "preprocess": "preprocess_golden.safetensors",
   ]
 }
 
 extension CaseRunner {
   static func evaluation(_ goldens: GoldenSet) -> [CaseRunner] {
     let (flow, interpolation) = (FlowCases(goldens: goldens), InterpolationCases(goldens: goldens))
+    let clip = CLIPCases(goldens: goldens)
     return [
       CaseRunner("tokenizer", TokenizerCases(goldens: goldens).run),
       CaseRunner("loader", LoaderCases(goldens: goldens).run),
       CaseRunner("logic", LogicCases().run),
+      CaseRunner("preprocess", clip.runPreprocessing),
+      CaseRunner("network_clip_b32") { try clip.runNetwork($0, ["clip_b32_tiny", "clip_b32_tiny_hf"], into: &$1) },
+      CaseRunner("network_clip_l14") { try clip.runNetwork($0, ["clip_l14_tiny"], into: &$1) },
+      CaseRunner("clip_score", clip.runScore),
+      CaseRunner("aesthetic_quality", clip.runAesthetics),
       CaseRunner("network_raft", flow.runNetwork),
       CaseRunner("dynamic_degree", flow.runMetric),
       CaseRunner("network_amt", interpolation.runNetwork),
@@ -27,6 +37,11 @@ extension CaseRunner {
 }
 
 extension GoldenSet {
+  func contains(_ file: String) -> Bool { FileManager.default.fileExists(atPath: "\(directory)/\(file)") }
+
+  /// The recorded videos of the evaluation set.
+  var videoNames: [String] { (document["videos"]?.object ?? [:]).keys.sorted() }
+
   /// A recorded video of the evaluation set, at its frame rate.
   func video(_ name: String) throws -> VideoClip {
     let reader = try SafetensorsReader(path: "\(directory)/videos.safetensors")

@@ -9,7 +9,7 @@ struct LoaderCases {
 
   func run(_ golden: GoldenCase, into comparison: inout Comparison) throws {
     let directory = "\(goldens.directory)/loader"
-    let cases = try ConfigFile(path: "\(directory)/loader_cases.json").contents
+    let cases = try golden.openJSON()
     for (file, note) in (cases["good"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
       // The note may go on after the name of the file, to say that names lack the wrapper's prefix.
       guard let words = note.string?.split(separator: " "), let name = words.first else {
