@@ -131,7 +131,7 @@ struct UMT5EncoderTests {
   func maskedPrompt() throws {
     let (ids, count) = try ids(0)
     let probes = Probes()
-    let output = try encoder("wan-tiny/text_encoder")([ids], keyCounts: [count], context: probes.context)
+    let output = try encoder("wan-tiny/checkpoint/text_encoder")([ids], keyCounts: [count], context: probes.context)
     expectClose(
       output[0], try goldens.tensor(named: "prompt0.last_hidden_state_full"), absolute: 5e-5, relative: 1e-4)
     for layer in 0..<2 {
@@ -144,7 +144,7 @@ struct UMT5EncoderTests {
   @Test("Prompts of different lengths in one batch keep to their own masks")
   func maskedBatch() throws {
     let prompts = try (0..<4).map(ids)
-    let output = try encoder("wan-tiny/text_encoder")(
+    let output = try encoder("wan-tiny/checkpoint/text_encoder")(
       prompts.map(\.ids), keyCounts: prompts.map(\.count), context: RunContext())
     for (index, prompt) in prompts.enumerated() {
       expectClose(
@@ -157,7 +157,7 @@ struct UMT5EncoderTests {
   @Test("Encoding without padding gives the rows that masking gives")
   func unpadded() throws {
     let (ids, count) = try ids(1)
-    let output = try encoder("wan-tiny/text_encoder")([Array(ids.prefix(count))], context: RunContext())
+    let output = try encoder("wan-tiny/checkpoint/text_encoder")([Array(ids.prefix(count))], context: RunContext())
     expectClose(
       output[0], try goldens.tensor(named: "prompt1.last_hidden_state_valid"), absolute: 5e-5, relative: 1e-4)
   }
@@ -165,7 +165,7 @@ struct UMT5EncoderTests {
   @Test("Without a mask padding is attended to")
   func unmasked() throws {
     let ids = try goldens.tensor(named: "training_no_mask.prompt0.input_ids").integers()
-    let output = try encoder("wan-tiny/text_encoder")([ids], context: RunContext())
+    let output = try encoder("wan-tiny/checkpoint/text_encoder")([ids], context: RunContext())
     expectClose(
       output[0], try goldens.tensor(named: "training_no_mask.prompt0.last_hidden_state_full"), absolute: 5e-5,
       relative: 1e-4)
@@ -174,8 +174,8 @@ struct UMT5EncoderTests {
   @Test("Each layer's position bias equals the recorded one", arguments: [0, 1])
   func positionBias(layer: Int) throws {
     let configuration = try ConfigFile.decode(
-      T5EncoderConfiguration.self, at: Fixtures.path("wan-tiny/text_encoder/config.json"))
-    let loader = ParameterLoader(try WeightStore(directory: Fixtures.path("wan-tiny/text_encoder")))
+      T5EncoderConfiguration.self, at: Fixtures.path("wan-tiny/checkpoint/text_encoder/config.json"))
+    let loader = ParameterLoader(try WeightStore(directory: Fixtures.path("wan-tiny/checkpoint/text_encoder")))
     let bias = RelativePositionBias(
       loader.root("encoder")("block")(layer)("layer")(0)("SelfAttention")("relative_attention_bias"), configuration)
     #expect(bias(tokens: 40).floats() == (try goldens.tensor(named: "relative_bias.layer\(layer).40x40").floats()))

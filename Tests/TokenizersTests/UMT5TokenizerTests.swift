@@ -16,7 +16,7 @@ import Testing
     let mask16: [UInt8]
   }
 
-  private static let directory = Fixtures.path("tokenizer/umt5")
+  private static let directory = Fixtures.path("wan-tiny/checkpoint/tokenizer")
 
   private static func items() throws -> [Item] {
     try ConfigFile.decode([Item].self, at: Fixtures.path("tokenizer/umt5-expected.json"))
