@@ -82,10 +82,12 @@ struct SamplingTests {
   @Test("each point reads its own plane")
   func planesOfPoints() {
     let planes = Tensor.random([70, 3, 4])
-    let points = Tensor((0..<70).flatMap { [Float($0 % 4), Float($0 % 3)] }, shape: [70, 2])
+    let places = (0..<70).map { (x: $0 % 4, y: $0 % 3) }
+    let points = Tensor(places.flatMap { [Float($0.x), Float($0.y)] }, shape: [70, 2])
     let found = Tensor.windows(of: [planes], around: points, radius: 0).floats()
     let values = planes.floats()
-    #expect(found == (0..<70).map { values[$0 * 12 + $0 % 3 * 4 + $0 % 4] })
+    let expected = places.enumerated().map { index, place in values[index * 12 + place.y * 4 + place.x] }
+    #expect(found == expected)
   }
 
   @Test("with equal masks a fine flow is 8 times the mean of the nine coarse ones around it, zeros outside")
@@ -102,18 +104,20 @@ struct SamplingTests {
   func chosenUpsampling() {
     let flow = Tensor.random([1, 2, 3, 2])
     // Fine pixel (a, b) of every place takes neighbour (a + b) % 9.
-    let logits = (0..<6).flatMap { _ in
-      (0..<576).map { index in index / 64 == (index % 64 / 8 + index % 8) % 9 ? Float(100) : 0 }
+    func chosen(_ row: Int, _ column: Int) -> Int { (row % 8 + column % 8) % 9 }
+    var logits = [Float](repeating: 0, count: 6 * 576)
+    for place in 0..<6 {
+      for fine in 0..<64 { logits[place * 576 + chosen(fine / 8, fine) * 64 + fine] = 100 }
     }
     let fine = flow.convexlyUpsampled(mask: Tensor(logits, shape: [1, 2, 3, 576])).floats()
     let coarse = flow.floats()
     for y in 0..<16 {
       for x in 0..<24 {
-        let neighbour = (y % 8 + x % 8) % 9
-        let (row, column) = (y / 8 + neighbour / 3 - 1, x / 8 + neighbour % 3 - 1)
+        let (row, column) = (y / 8 + chosen(y, x) / 3 - 1, x / 8 + chosen(y, x) % 3 - 1)
         let isInside = (0..<2).contains(row) && (0..<3).contains(column)
-        let expected = isInside ? 8 * coarse[(row * 3 + column) * 2 + 1] : 0
-        #expect(abs(fine[(y * 24 + x) * 2 + 1] - expected) < 1e-4)
+        let expected: Float = isInside ? 8 * coarse[(row * 3 + column) * 2 + 1] : 0
+        let error = abs(fine[(y * 24 + x) * 2 + 1] - expected)
+        #expect(error < 1e-4)
       }
     }
   }
