@@ -36,6 +36,7 @@ let rows: [Row] = [
       "Compute", "Runtime",
     ]),
   // What a user runs.
+  Row(name: "Training", imports: ["Layers", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -45,7 +46,7 @@ let rows: [Row] = [
   Row(
     name: "Verification",
     imports: [
-      "Evaluation", "Generation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
+      "Evaluation", "Generation", "Training", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
       "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
@@ -73,7 +74,7 @@ let swiftTargets: [Target] = rows.map { row in
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
-  "Media", "Schedulers", "Tensors", "Tokenizers", "Verification", "VideoTransformers",
+  "Media", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in

@@ -4,78 +4,99 @@ import Tensors
 import VideoTransformers
 
 /// Parts of the CogVideoX-5B transformer at a chosen number of video tokens a stream.
-package enum TransformerBenchmarks {
-  private static let textTokens = 226
-  private static var configuration: CogVideoXConfiguration {
+package struct TransformerBenchmarks: Sendable {
+  private let videoTokens: Int
+  private let dtype: DType
+  private let configuration: CogVideoXConfiguration
+
+  /// - Parameter dtype: how weights are stored.
+  package init(videoTokens: Int, dtype: DType) {
     var configuration = CogVideoXConfiguration()
     configuration.headCount = 48
     configuration.expertLayers = [0]
     configuration.layerCount = 1
-    return configuration
+    self.videoTokens = videoTokens
+    self.dtype = dtype
+    self.configuration = configuration
   }
 
-  /// The four shapes of matrix product in a block, by themselves, on the rows of one stream.
-  package static func linear(videoTokens: Int, dtype: DType) -> [Benchmark] {
-    let (rows, width) = (textTokens + videoTokens, configuration.hiddenSize)
-    return [("projection", width, width), ("feed-forward in", width, 4 * width), ("feed-forward out", 4 * width, width)]
+  private var textTokens: Int { configuration.maxTextLength }
+  /// Of one stream.
+  private var tokens: Int { textTokens + videoTokens }
+  private var width: Int { configuration.hiddenSize }
+
+  /// The three shapes of matrix product in a block, on the rows of one stream.
+  package var linear: [Benchmark] {
+    [("projection", width, width), ("feed-forward in", width, 4 * width), ("feed-forward out", 4 * width, width)]
       .map { name, inputs, outputs in
         Benchmark(
-          name: "linear \(name)", detail: "[\(rows), \(inputs)] x [\(outputs), \(inputs)]', weights \(dtype.rawValue)",
-          gigaflops: 2e-9 * Double(rows) * Double(inputs) * Double(outputs)
+          name: "linear \(name)",
+          detail: "[\(tokens), \(inputs)] x [\(outputs), \(inputs)]', weights \(dtype.rawValue)",
+          work: .arithmetic(gigaflops: 2e-9 * Double(tokens) * Double(inputs) * Double(outputs))
         ) {
-          let weight = random([outputs, inputs], "weight").stored(as: dtype)
-          let input = random([rows, inputs], "input")
+          let weight = Tensor.benchmarkInput([outputs, inputs], "weight").stored(as: dtype)
+          let input = Tensor.benchmarkInput([tokens, inputs], "input")
           return { _ = input.linear(weight) }
         }
       }
   }
 
-  /// Joint attention of one stream's queries over both streams' keys and values, all heads.
-  package static func attention(videoTokens: Int) -> Benchmark {
-    let (tokens, heads, size) = (textTokens + videoTokens, configuration.headCount, configuration.headSize)
+  /// Joint attention of both streams, all heads.
+  package var attention: Benchmark {
+    let (heads, size, all) = (configuration.headCount, configuration.headSize, 2 * tokens)
     return Benchmark(
-      name: "attention", detail: "\(heads) heads of \(size), \(2 * tokens) queries on \(2 * tokens) keys in two parts",
-      gigaflops: 4e-9 * Double(heads * size) * Double(2 * tokens) * Double(2 * tokens)
+      name: "attention", detail: "\(heads) heads of \(size), \(all) queries on \(all) keys in two parts",
+      work: .arithmetic(gigaflops: attentionGigaflops),
+      prepareProducts: { MatrixProducts.attention(heads: heads, headSize: size, queries: all, keys: all) }
     ) {
       let shape: Shape = [1, heads, tokens, size]
-      let queries = [random(shape, "q0"), random(shape, "q1")]
+      let queries = [Tensor.benchmarkInput(shape, "q0"), .benchmarkInput(shape, "q1")]
       let parts = [
-        KeyValues(keys: random(shape, "k0"), values: random(shape, "v0")),
-        KeyValues(keys: random(shape, "k1"), values: random(shape, "v1")),
+        KeyValues(keys: .benchmarkInput(shape, "k0"), values: .benchmarkInput(shape, "v0")),
+        KeyValues(keys: .benchmarkInput(shape, "k1"), values: .benchmarkInput(shape, "v1")),
       ]
       return { for query in queries { _ = query.attending(to: parts) } }
     }
   }
 
   /// A whole block with expert, forward, two streams.
-  package static func block(videoTokens: Int, dtype: DType) -> Benchmark {
-    let (tokens, width) = (textTokens + videoTokens, configuration.hiddenSize)
-    let products = 2.0 * 2 * Double(tokens) * Double(width) * Double(12 * width)
-    let attention = 4.0 * Double(width) * Double(2 * tokens) * Double(2 * tokens)
+  package var block: Benchmark {
+    let modulation = 2e-9 * Double(configuration.timeEmbeddingSize) * Double(6 * width)
+    let linear = 2e-9 * Double(tokens) * Double(width) * Double(12 * width)
     return Benchmark(
-      name: "expert block", detail: "CogVideoX-5B, two streams of \(textTokens) + \(videoTokens) tokens, \(dtype.rawValue)",
-      gigaflops: 1e-9 * (products + attention)
+      name: "expert block",
+      detail: "CogVideoX-5B, two streams of \(textTokens) + \(videoTokens) tokens, weights \(dtype.rawValue)",
+      work: .arithmetic(gigaflops: 2 * (linear + 2 * modulation) + attentionGigaflops),
+      prepareProducts: { blockProducts() }
     ) {
-      let configuration = configuration
       let loader = ParameterLoader(RandomSource(seed: 1, dtype: dtype))
       let block = MixtureBlock(
         base: CogVideoXBranch(loader.root, suffix: "", configuration),
         expert: CogVideoXBranch(loader.root, suffix: expertSuffix, configuration))
-      let angles = random([videoTokens, configuration.headSize], "angles")
+      let angles = Tensor.benchmarkInput([videoTokens, configuration.headSize], "angles")
       let conditioning = CogVideoXConditioning(
-        timeEmbedding: random([1, configuration.timeEmbeddingSize], "time"),
+        timeEmbedding: .benchmarkInput([1, configuration.timeEmbeddingSize], "time"),
         rotary: RotaryTable(cosines: angles, sines: angles), textCount: textTokens)
       let streams = MixtureStreams(
-        target: random([1, tokens, width], "target"), reference: random([1, tokens, width], "reference"))
+        target: .benchmarkInput([1, tokens, width], "target"),
+        reference: .benchmarkInput([1, tokens, width], "reference"))
       let context = RunContext()
       return {
-        _ = block(streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
+        _ = block(
+          streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
       }
     }
   }
 
-  private static func random(_ shape: Shape, _ name: String) -> Tensor {
-    var generator = RandomGenerator(seed: 7, nextStream: UInt64(name.utf8.reduce(0) { $0 * 31 + Int($1) }))
-    return .normal(shape, from: &generator)
+  private var attentionGigaflops: Double { 4e-9 * Double(width) * Double(2 * tokens) * Double(2 * tokens) }
+
+  private func blockProducts() -> () -> Void {
+    let linear = MatrixProducts.linear(rows: tokens, [(width, width, 4), (width, 4 * width, 1), (4 * width, width, 1)])
+    let attention = MatrixProducts.attention(
+      heads: configuration.headCount, headSize: configuration.headSize, queries: 2 * tokens, keys: 2 * tokens)
+    return {
+      for _ in 0..<2 { linear() }
+      attention()
+    }
   }
 }

@@ -17,7 +17,12 @@ struct GenerateJob {
 
   /// Checks the settings by themselves; throws `UsageFailure`.
   init(_ settings: GenerateSettings) throws(UsageFailure) {
-    guard let model = settings.model else { throw UsageFailure("--model is missing: the directory of a pipeline") }
+    guard let model = settings.model, !model.isEmpty else {
+      throw UsageFailure("--model is missing: the directory of a pipeline")
+    }
+    for (name, value) in [("--image", settings.image), ("--output", settings.output), ("--latents", settings.latents)] {
+      if value?.isEmpty == true { throw UsageFailure("\(name) is empty") }
+    }
     let prompt = settings.prompt ?? ""
     if settings.prompt == nil, settings.latents == nil {
       throw UsageFailure("--prompt is missing: the caption of the new video")
@@ -76,8 +81,10 @@ struct GenerateJob {
       try VideoWriter.checkTarget(
         path, size: generator.size, frameCount: generator.frameCount, frameRate: request.frameRate, options: writing)
     }
-    let latentsPath = savedLatents ?? Self.beside(output, "latents", extension: "safetensors")
+    // A name of this process: nobody else's file is replaced or removed.
+    let latentsPath = savedLatents ?? Self.beside(output, "latents-\(getpid())", extension: "safetensors")
     try AtomicFile.checkWritableTarget(latentsPath)
+    try checkNothingIsLost()
 
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, observer: observer)
@@ -91,10 +98,26 @@ struct GenerateJob {
       printer.show(.warning("the denoised latents are kept in \(latentsPath); decode them with --latents"))
       throw error
     }
-    if savedLatents == nil { try FileManager.default.removeItem(atPath: latentsPath) }
+    if savedLatents == nil { unlink(latentsPath) }
     printer.finish()
     print(output)
     if let sideBySide { print(sideBySide) }
+  }
+
+  /// Refuses outputs that would replace each other, an input, or without --overwrite an existing file.
+  private func checkNothingIsLost() throws(UsageFailure) {
+    func place(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path }
+    let outputs = [output, sideBySide, savedLatents].compactMap { $0 }
+    let inputs = ([request.image, request.latents].compactMap { $0 } + request.references.map(\.path)).map(place)
+    for path in outputs {
+      if inputs.contains(place(path)) { throw UsageFailure("\(printable(path)) is an input of this run and cannot be its output") }
+    }
+    guard Set(outputs.map(place)).count == outputs.count else {
+      throw UsageFailure("two outputs of this run have the same name: \(outputs.map { printable($0) }.joined(separator: ", "))")
+    }
+    if let savedLatents, !writing.overwrites, FileManager.default.fileExists(atPath: savedLatents) {
+      throw UsageFailure("\(printable(savedLatents)) exists already; give --overwrite to replace it")
+    }
   }
 
   private func writeSideBySide(

@@ -19,7 +19,7 @@ extension VAPCommand {
       try BLAS.checkThisMachine()
       try command.run()
       // Buffered output that cannot be written (a full disk, a closed pipe) is a failure too.
-      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write") }
+      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write", code: EIO) }
       return 0
     } catch let failure as any Failure {
       report("error: \(failure.message)")
@@ -32,7 +32,9 @@ extension VAPCommand {
         print(fullMessage(for: error))
         return 0
       }
-      report(code == .validationFailure ? fullMessage(for: error) : "error: \(message(for: error))")
+      // The first line says what is wrong; usage and hints are in --help.
+      let text = message(for: error).split(separator: "\n").first.map(String.init) ?? "unusable command line"
+      report("error: \(text)" + (code == .validationFailure ? " (see --help)" : ""))
       return (code == .validationFailure ? FailureCategory.usage : .internal).rawValue
     }
   }

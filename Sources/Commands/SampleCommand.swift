@@ -13,6 +13,8 @@ struct SampleCommand: ParsableCommand {
   @Argument(help: "Folder to write to; made if it does not exist.", completion: .directory)
   var directory: String
 
+  @Flag(help: "Replace existing files.") var overwrite = false
+
   func run() throws {
     do {
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -20,7 +22,7 @@ struct SampleCommand: ParsableCommand {
       throw FileFailure(path: directory, action: "make this folder", code: EACCES)
     }
     var options = VideoWriter.Options()
-    options.overwrites = true
+    options.overwrites = overwrite
     for (clip, name, caption) in [
       (SampleScene.reference(), "reference.mp4", SampleScene.referenceCaption),
       (SampleScene.image(), "image.png", SampleScene.imageCaption),

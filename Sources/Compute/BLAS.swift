@@ -1,4 +1,5 @@
 import COpenBLAS
+import Foundation
 import Runtime
 
 /// OpenBLAS's single-precision matrix product, held to one thread per call: callers spread tiles over `Workers`.
@@ -14,17 +15,18 @@ package enum BLAS {
 
   /// C = alpha A B' + beta C, or alpha A B + beta C with `transposedB` false; all row-major.
   ///
-  /// - Parameters: A is `[m, k]`, B is `[n, k]` (or `[k, n]`), C is `[m, n]`; rows lie `stride` elements apart.
+  /// - Parameters: A is `[m, k]` (or `[k, m]` with `transposedA`), B is `[n, k]` (or `[k, n]`), C is `[m, n]`; rows lie
+  ///   `stride` elements apart.
   package static func multiply(
     _ m: Int, _ n: Int, _ k: Int, alpha: Float = 1,
-    _ a: UnsafePointer<Float>, strideA: Int,
+    _ a: UnsafePointer<Float>, strideA: Int, transposedA: Bool = false,
     _ b: UnsafePointer<Float>, strideB: Int, transposedB: Bool = true,
     beta: Float = 0, _ c: UnsafeMutablePointer<Float>, strideC: Int
   ) {
     prepare
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), alpha,
-      a, Int32(strideA), b, Int32(strideB), beta, c, Int32(strideC))
+      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans,
+      Int32(m), Int32(n), Int32(k), alpha, a, Int32(strideA), b, Int32(strideB), beta, c, Int32(strideC))
   }
 
   /// Compares a few small products with plain loops; call once at start.
@@ -32,6 +34,11 @@ package enum BLAS {
   /// Older OpenBLAS builds compute wrong results on processors they do not know. Sizes cover the kernels' whole tiles
   /// and their edges, both orientations and accumulation.
   package static func checkThisMachine() throws(BLASFailure) {
+    // OpenBLAS takes a buffer of 128 MiB per thread and tries again forever where it gets none.
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < 1 << 30 {
+      throw .addressSpace(bytes: Int(clamping: limit.rlim_cur))
+    }
     var generator = RandomGenerator(seed: 1)
     for (m, n, k) in [(1, 1, 1), (3, 5, 7), (16, 16, 16), (33, 18, 65), (48, 70, 31)] {
       for isTransposed in [true, false] {
@@ -53,7 +60,7 @@ package enum BLAS {
               expected += 0.5 * Double(a[row * k + i]) * Double(b[isTransposed ? column * k + i : i * n + column])
             }
             guard abs(Double(c[row * n + column]) - expected) < 1e-4 else {
-              throw BLASFailure(coreName: coreName, sizes: [m, n, k])
+              throw .wrongProduct(coreName: coreName, sizes: [m, n, k])
             }
           }
         }
@@ -62,14 +69,21 @@ package enum BLAS {
   }
 }
 
-/// OpenBLAS's results differ from a plain loop's.
-package struct BLASFailure: Failure, Equatable {
-  package let coreName: String
-  package let sizes: [Int]
+/// Why OpenBLAS cannot be used on this machine.
+package enum BLASFailure: Failure, Equatable {
+  /// Its results differ from a plain loop's.
+  case wrongProduct(coreName: String, sizes: [Int])
+  case addressSpace(bytes: Int)
+
   package var category: FailureCategory { .resources }
   package var message: String {
-    "OpenBLAS computes wrong products on this processor (kernels '\(coreName)', size \(sizes)); set "
-      + "OPENBLAS_CORETYPE=Haswell or install a newer OpenBLAS"
+    switch self {
+    case .wrongProduct(let coreName, let sizes):
+      "OpenBLAS computes wrong products on this processor (kernels '\(coreName)', size \(sizes)); set "
+        + "OPENBLAS_CORETYPE=Haswell or install a newer OpenBLAS"
+    case .addressSpace(let bytes):
+      "the address space is limited to \(bytes >> 20) MiB, too little for OpenBLAS; raise `ulimit -v` to 1 GiB or more"
+    }
   }
 }
 

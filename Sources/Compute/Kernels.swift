@@ -12,3 +12,6 @@ package func copyStrided(
 ) {
   vap_copy_strided(target, source, stride, count, size)
 }
+
+/// Where a layer norm's parameter gradients are summed over rows; nil where nobody needs them.
+package typealias NormSums = vap_norm_sums

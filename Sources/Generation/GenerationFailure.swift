@@ -10,13 +10,14 @@ package enum GenerationFailure: Failure, Equatable {
   case notFiniteFrames(latents: String)
   case latentsShape(path: String, found: Shape, expected: Shape)
   case noLatents(path: String)
+  case notFiniteLatents(path: String)
   case noImage
   case notEnoughMemory(needed: Int, budget: Int, advice: String)
   case schedulerDoesNotFit(SamplingMethod, path: String)
 
   package var category: FailureCategory {
     switch self {
-    case .notFinite, .notFiniteFrames, .latentsShape, .noLatents: .badInput
+    case .notFinite, .notFiniteFrames, .latentsShape, .noLatents, .notFiniteLatents: .badInput
     case .notEnoughMemory: .resources
     case .schedulerDoesNotFit, .noImage: .usage
     }
@@ -32,7 +33,8 @@ package enum GenerationFailure: Failure, Equatable {
         + "\(latents); float16 autoencoder weights overflow, use bfloat16 or float32"
     case .latentsShape(let path, let found, let expected):
       "\(path): latents of shape \(found) do not fit this size and model, which need \(expected)"
-    case .noLatents(let path): "\(path): holds no tensor named 'latents'"
+    case .noLatents(let path): "\(path): holds no floating-point tensor named 'latents'"
+    case .notFiniteLatents(let path): "\(path): the latents are not all numbers (NaN or infinite)"
     case .noImage: "--image is missing: the picture whose subject the new video shows"
     case .notEnoughMemory(let needed, let budget, let advice):
       "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"

@@ -14,7 +14,10 @@ package struct LatentsFile: Sendable {
   package init(path: String, expected: Shape) throws {
     let reader = try SafetensorsReader(path: path)
     guard reader.contains("latents") else { throw GenerationFailure.noLatents(path: path) }
-    latents = try reader.tensor(named: "latents").dense()
+    let stored = try reader.tensor(named: "latents")
+    guard stored.dtype.isWeight else { throw GenerationFailure.noLatents(path: path) }
+    latents = stored.dense()
+    guard latents.nonFiniteCount == 0 else { throw GenerationFailure.notFiniteLatents(path: path) }
     isDenoised = reader.metadata[Self.stateKey] == "denoised"
     guard latents.shape == expected else {
       throw GenerationFailure.latentsShape(path: path, found: latents.shape, expected: expected)

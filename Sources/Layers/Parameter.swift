@@ -1,16 +1,24 @@
 import Compute
+import Synchronization
 import Tensors
 
-/// A named weight of a model. A class because it has identity: its key, and later its place in an optimizer.
+/// A named weight of a model. A class because it has identity: its key, and its place in an optimizer.
 package final class Parameter: Sendable {
   /// The published checkpoint key, for example `transformer_blocks.0.attn1.to_q.weight`.
   package let key: String
-  package let tensor: Tensor
+  /// Whether a gradient of it is wanted: its tensor is then a variable.
+  package let isTrainable: Bool
+  private let value: Mutex<Tensor>
 
-  package init(key: String, tensor: Tensor) {
+  package init(key: String, tensor: Tensor, isTrainable: Bool = false) {
     self.key = key
-    self.tensor = tensor
+    self.isTrainable = isTrainable
+    value = Mutex(isTrainable ? tensor.asVariable() : tensor)
   }
 
+  package var tensor: Tensor { value.withLock { $0 } }
   package var shape: Shape { tensor.shape }
+
+  /// Gives the parameter new contents of its shape; it stays the same variable.
+  package func update(to tensor: Tensor) { value.withLock { $0 = tensor.replacing($0) } }
 }

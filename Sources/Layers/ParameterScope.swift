@@ -15,9 +15,16 @@ package final class ParameterLoader: Sendable {
   }
 
   private let source: any ParameterSource
+  private let isTrainable: @Sendable (String) -> Bool
   private let state = Mutex(State())
 
-  package init(_ source: any ParameterSource) { self.source = source }
+  /// - Parameter isTrainable: which keys' parameters are to get gradients; none by default.
+  package init(
+    _ source: any ParameterSource, training isTrainable: @escaping @Sendable (String) -> Bool = { _ in false }
+  ) {
+    self.source = source
+    self.isTrainable = isTrainable
+  }
 
   /// The scope at the top of the checkpoint's key hierarchy.
   package var root: ParameterScope { ParameterScope(loader: self, path: "") }
@@ -52,7 +59,8 @@ package final class ParameterLoader: Sendable {
     } catch {
       fault = (error as? any Failure)?.message ?? "\(error)"
     }
-    let parameter = Parameter(key: key, tensor: found ?? Self.standIn(shape))
+    let parameter = Parameter(
+      key: key, tensor: found ?? Self.standIn(shape), isTrainable: isTrainable(key))
     state.withLock { state in
       state.parameters.append(parameter)
       if isMissing { state.missing.append(key) }

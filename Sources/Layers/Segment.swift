@@ -30,18 +30,24 @@ package struct RunContext: Sendable {
   }
 
   package let paging: Paging
+  /// Whether segments keep only their inputs for a backward pass, which then runs each segment again.
+  package let recomputesSegments: Bool
   private let observer: (@Sendable (String, Tensor) -> Void)?
 
   /// - Parameter observer: called with intermediate tensors under stable names, to compare layer by layer.
-  package init(paging: Paging = .keep, observer: (@Sendable (String, Tensor) -> Void)? = nil) {
+  package init(
+    paging: Paging = .keep, recomputesSegments: Bool = false,
+    observer: (@Sendable (String, Tensor) -> Void)? = nil
+  ) {
     self.paging = paging
+    self.recomputesSegments = recomputesSegments
     self.observer = observer
   }
 
   /// The same context with `name` and a dot before the names of what it shows.
   package func scoped(_ name: String) -> RunContext {
     guard let observer else { return self }
-    return RunContext(paging: paging) { observer("\(name).\($0)", $1) }
+    return RunContext(paging: paging, recomputesSegments: recomputesSegments) { observer("\(name).\($0)", $1) }
   }
 
   /// Whether intermediate results are watched; work that has no reader is then done all the same.
@@ -66,5 +72,21 @@ package struct RunContext: Sendable {
       if paging == .release { segment.advise(.notNeeded) }
     }
     return state
+  }
+
+  /// `run` for models that are trained: where the context says so, a segment's intermediate tensors are not kept, and a
+  /// backward pass runs it again. Throws `Interrupted` then too.
+  ///
+  /// - Parameter step: must give the same result each time it is called with the same arguments.
+  package func runRecomputably<Body, State: TensorGroup>(
+    _ segments: [Segment<Body>], on state: State, _ step: @escaping @Sendable (Int, Body, State) throws -> State
+  ) throws -> State {
+    guard recomputesSegments else { return try run(segments, on: state, step) }
+    return try run(segments, on: state) { index, body, state in
+      try recomputed(state) { state in
+        try Interruption.check()
+        return try step(index, body, state)
+      }
+    }
   }
 }

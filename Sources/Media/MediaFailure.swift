@@ -64,7 +64,7 @@ package enum MediaFailure: Failure, Equatable {
       "\(name(path)): decoding took longer than the limit of \(limit.components.seconds) s"
     case .corrupt(let path, let frame, let reason):
       "\(name(path)): damaged data after \(frame) good frames (\(printable(reason))); "
-        + "repair the file, or choose to skip damaged frames"
+        + "repair the file or convert it anew"
     case .noSuchFrame(let path, let index, let frameCount):
       "\(name(path)): frame \(index) was asked for and only \(frameCount) can be decoded"
     case .tooFewFrames(let available, let wanted, let selection):

@@ -18,6 +18,8 @@ package enum Interruption {
     }
     // A reader that goes away shows up as a failed write instead of ending the process.
     signal(SIGPIPE, SIG_IGN)
+    // So does a file that grows beyond the limit set for this process.
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   package static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }

@@ -77,6 +77,46 @@ extension Tensor {
         }
       }
     }
+    .recorded(from: [self, norm?.weight, norm?.bias]) { gradient, store in
+      let joined = gradient.joiningHeads(rotary: rotary, rotaryStart: rotaryStart)  // [B, N, A K]
+      guard let norm else { return store.add(joined, to: node) }
+      let rows: Shape = [batch * tokens * heads, headSize]
+      let backward = LayerNormGradient(
+        input: self.detached.reshaped(rows), weight: norm.weight, bias: norm.bias, epsilon: norm.epsilon,
+        modulations: [])
+      let result = backward(
+        joined.reshaped(rows),
+        LayerNormGradient.Needs(
+          input: isRecorded, weight: norm.weight.isRecorded, bias: norm.bias.isRecorded, scales: [], shifts: []))
+      if let input = result.input { store.add(input.reshaped(shape), to: node) }
+      if let sum = result.weight { store.add(sum, to: norm.weight.node) }
+      if let sum = result.bias { store.add(sum, to: norm.bias.node) }
+    }
+  }
+
+  /// The transpose of `splitIntoHeads` without a norm: rotates back and joins `[B, A, N, K]` to `[B, N, A K]`.
+  private func joiningHeads(rotary: RotaryTable?, rotaryStart: Int) -> Tensor {
+    let (batch, heads, tokens, headSize) = (shape[0], shape[1], shape[2], shape[3])
+    return Tensor([batch, tokens, heads * headSize]) { output in
+      Tensor.withPointers([self, rotary?.cosines, rotary?.sines.scaled(by: -1)]) { pointers in
+        nonisolated(unsafe) let (output, pointers) = (output, pointers)
+        Workers.forEachBlock(of: tokenBlock, in: batch * tokens) { rows in
+          for row in rows {
+            let (sample, token) = (row / tokens, row % tokens)
+            for head in 0..<heads {
+              let source = pointers[0]! + ((sample * heads + head) * tokens + token) * headSize
+              let target = output + (row * heads + head) * headSize
+              if token >= rotaryStart, let cosines = pointers[1], let sines = pointers[2] {
+                let angle = (token - rotaryStart) * headSize
+                kernels.rotate_pairs(target, source, cosines + angle, sines + angle, headSize)
+              } else {
+                target.update(from: source, count: headSize)
+              }
+            }
+          }
+        }
+      }
+    }
   }
 
   /// softmax(scale q k') v over all parts together.
@@ -96,7 +136,8 @@ extension Tensor {
     precondition(
       bias == nil || bias!.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }],
       "attention bias \(bias?.shape ?? []) for queries \(shape)")
-    return Tensor([batch, tokens, heads * headSize]) { output in
+    let scale = scale ?? 1 / Float(headSize).squareRoot()
+    let attended = Tensor([batch, tokens, heads * headSize]) { output in
       Tensor.withPointers([self, bias] + parts.flatMap { [$0.keys, $0.values] }) { pointers in
         AttentionKernel.apply(
           queries: pointers[0]!, tokens: tokens, batch: batch, heads: heads, headSize: headSize,
@@ -104,8 +145,47 @@ extension Tensor {
             AttentionPart(
               keys: pointers[2 + 2 * index]!, values: pointers[3 + 2 * index]!, tokens: parts[index].keys.shape[2])
           },
-          scale: scale ?? 1 / Float(headSize).squareRoot(), bias: pointers[1], output: output)
+          scale: scale, bias: pointers[1], output: output)
       }
+    }
+    let inputs = [self] + parts.flatMap { [$0.keys, $0.values] }
+    precondition(
+      bias == nil || !inputs.contains(where: \.isRecorded), "attention with a bias has no backward pass")
+    return attended.recorded(from: inputs) { gradient, store in
+      self.addAttentionGradients(of: attended, gradient, parts, scale: scale, to: &store)
+    }
+  }
+
+  private func addAttentionGradients(
+    of attended: Tensor, _ gradient: Tensor, _ parts: [KeyValues], scale: Float, to store: inout GradientStore
+  ) {
+    let queryGradient = isRecorded ? Tensor.zeros(shape) : nil
+    let keyGradients = parts.map { $0.keys.isRecorded ? Tensor.zeros($0.keys.shape) : nil }
+    let valueGradients = parts.map { $0.values.isRecorded ? Tensor.zeros($0.values.shape) : nil }
+    let operands = [self, attended, gradient] + parts.flatMap { [$0.keys, $0.values] }
+    let targets = [queryGradient] + zip(keyGradients, valueGradients).flatMap { [$0, $1] }
+    Tensor.withPointers(operands) { pointers in
+      Tensor.withPointers(targets) { targets in
+        // Sound: the targets were made here, dense, and nobody else has seen them.
+        let targets = targets.map { $0.map { UnsafeMutablePointer(mutating: $0) } }
+        AttentionGradientKernel.apply(
+          AttentionGradientKernel.Operands(
+            queries: pointers[0]!, tokens: shape[2], batch: shape[0], heads: shape[1], headSize: shape[3],
+            parts: parts.indices.map { index in
+              AttentionPart(
+                keys: pointers[3 + 2 * index]!, values: pointers[4 + 2 * index]!, tokens: parts[index].keys.shape[2])
+            },
+            scale: scale, output: pointers[1]!, outputGradient: pointers[2]!),
+          queries: targets[0],
+          parts: parts.indices.map { index in
+            AttentionPartGradient(keys: targets[1 + 2 * index], values: targets[2 + 2 * index])
+          })
+      }
+    }
+    if let queryGradient { store.add(queryGradient, to: node) }
+    for (index, part) in parts.enumerated() {
+      if let keys = keyGradients[index] { store.add(keys, to: part.keys.node) }
+      if let values = valueGradients[index] { store.add(values, to: part.values.node) }
     }
   }
 

@@ -6,26 +6,82 @@ let elementBlock = 32_768
 extension Tensor {
   package func activated(_ activation: Activation) -> Tensor {
     mapped { output, input, count in kernels.activate(output, input, activation.code, count) }
+      .recorded(from: [self]) { gradient, store in
+        store.add(
+          Tensor.zipped(gradient, self.detached) { output, gradient, input, count in
+            kernels.activate_gradient(output, gradient, input, activation.code, count)
+          }, to: node)
+      }
   }
 
   /// p a + q b, element by element.
   package static func combined(_ a: Tensor, _ p: Float, _ b: Tensor, _ q: Float) -> Tensor {
-    zipped(a, b) { output, a, b, count in kernels.combine(output, a, p, b, q, count) }
+    let (first, second) = (a.node, b.node)
+    return zipped(a, b) { output, a, b, count in kernels.combine(output, a, p, b, q, count) }
+      .recorded(from: [a, b]) { gradient, store in
+        store.add(gradient.scaled(by: p), to: first)
+        store.add(gradient.scaled(by: q), to: second)
+      }
   }
 
   package static func + (a: Tensor, b: Tensor) -> Tensor {
-    zipped(a, b) { output, a, b, count in kernels.add(output, a, b, count) }
+    let (first, second) = (a.node, b.node)
+    return zipped(a, b) { output, a, b, count in kernels.add(output, a, b, count) }
+      .recorded(from: [a, b]) { gradient, store in
+        store.add(gradient, to: first)
+        store.add(gradient, to: second)
+      }
   }
 
   package static func - (a: Tensor, b: Tensor) -> Tensor { combined(a, 1, b, -1) }
 
   package static func * (a: Tensor, b: Tensor) -> Tensor {
     zipped(a, b) { output, a, b, count in kernels.multiply(output, a, b, count) }
+      .recorded(from: [a, b]) { gradient, store in
+        store.add(gradient * b.detached, to: a.node)
+        store.add(gradient * a.detached, to: b.node)
+      }
   }
 
   /// x scale + offset
   package func scaled(by scale: Float, adding offset: Float = 0) -> Tensor {
-    mapped { output, input, count in kernels.affine(output, input, scale, offset, count) }
+    let node = node
+    return mapped { output, input, count in kernels.affine(output, input, scale, offset, count) }
+      .recorded(from: [self]) { gradient, store in store.add(gradient.scaled(by: scale), to: node) }
+  }
+
+  /// x / (sqrt(squares) scale + epsilon), element by element; not recorded.
+  package func divided(byRootOf squares: Tensor, rootScale scale: Float, adding epsilon: Float) -> Tensor {
+    Tensor.zipped(self.detached, squares.detached) { output, x, squares, count in
+      for index in 0..<count { output[index] = x[index] / (squares[index].squareRoot() * scale + epsilon) }
+    }
+  }
+
+  /// The sum of all squares, in float64.
+  package func squaredNorm() -> Double { totalled { Double($0) * Double($0) } }
+
+  /// The sum over all elements of a function, in float64 and in blocks of fixed size.
+  private func totalled(_ term: @Sendable (Float) -> Double) -> Double {
+    let blocks = (count + elementBlock - 1) / elementBlock
+    return withFloats { input in
+      let sums = [Double](unsafeUninitializedCapacity: blocks) { buffer, initialized in
+        nonisolated(unsafe) let (buffer, input) = (buffer, input)
+        Workers.forEachBlock(of: elementBlock, in: count) { range in
+          buffer[range.lowerBound / elementBlock] = range.reduce(0.0) { $0 + term(input[$1]) }
+        }
+        initialized = blocks
+      }
+      return sums.reduce(0, +)
+    }
+  }
+
+  /// The sum of all elements, as one element; added in float64.
+  package func sum() -> Tensor {
+    let (node, shape) = (node, shape)
+    let total = Float(totalled { Double($0) })
+    return Tensor.filled([1], with: total).recorded(from: [self]) { gradient, store in
+      store.add(.filled(shape, with: gradient.floats()[0]), to: node)
+    }
   }
 
   /// Values below or above `range` become its ends; NaN stays NaN.
@@ -74,6 +130,7 @@ extension Tensor {
   package func addingRows(_ table: Tensor) -> Tensor {
     let length = table.count
     precondition(count % length == 0 && shape[-1] == table.shape[-1], "adding rows \(table.shape) to \(shape)")
+    let (node, tableNode, tableShape) = (node, table.node, table.shape)
     return Tensor(shape) { output in
       Tensor.withPointers([self, table]) { pointers in
         nonisolated(unsafe) let (output, pointers) = (output, pointers)
@@ -84,6 +141,17 @@ extension Tensor {
           }
         }
       }
+    }
+    .recorded(from: [self, table]) { gradient, store in
+      store.add(gradient, to: node)
+      store.add(gradient.rowSums(length).reshaped(tableShape), to: tableNode)
+    }
+  }
+
+  /// The sum of all rows of `width` consecutive elements: `[width]`.
+  func rowSums(_ width: Int) -> Tensor {
+    Tensor([width]) { output in
+      withFloats { RowSums.apply($0, count: count / max(width, 1), width: width, output) }
     }
   }
 }

@@ -63,6 +63,22 @@ extension Tensor {
         }
       }
     }
+    .recorded(from: [self, weight, bias] + modulations.flatMap { [$0.scale, $0.shift] }) { gradient, store in
+      let backward = LayerNormGradient(
+        input: self, weight: weight, bias: bias, epsilon: epsilon, modulations: modulations)
+      let result = backward(
+        gradient,
+        LayerNormGradient.Needs(
+          input: isRecorded, weight: weight?.isRecorded == true, bias: bias?.isRecorded == true,
+          scales: modulations.map(\.scale.isRecorded), shifts: modulations.map(\.shift.isRecorded)))
+      if let input = result.input { store.add(input, to: node) }
+      if let sum = result.weight { store.add(sum, to: weight?.node) }
+      if let sum = result.bias { store.add(sum, to: bias?.node) }
+      for (index, modulation) in modulations.enumerated() {
+        if let rows = result.scales[index] { store.add(rows, to: modulation.scale.node) }
+        if let rows = result.shifts[index] { store.add(rows, to: modulation.shift.node) }
+      }
+    }
   }
 
   /// Root-mean-square normalisation over the last axis: x / sqrt(mean(x^2) + epsilon) weight.
@@ -79,6 +95,33 @@ extension Tensor {
         }
       }
     }
+    .recorded(from: [self, weight]) { gradient, store in
+      let (input, sum) = rmsNormGradient(gradient, weight: weight, epsilon: epsilon)
+      if let input { store.add(input, to: node) }
+      if let sum { store.add(sum, to: weight?.node) }
+    }
+  }
+
+  /// Gradients of this tensor and of the weight, where they are recorded.
+  private func rmsNormGradient(_ gradient: Tensor, weight: Tensor?, epsilon: Float) -> (Tensor?, Tensor?) {
+    let width = shape[-1]
+    let rowCount = count / width
+    let target = isRecorded ? Tensor.zeros(shape) : nil
+    let sums =
+      weight?.isRecorded == true ? Tensor.zeros([(rowCount + tokenBlock - 1) / tokenBlock, width]) : nil
+    Tensor.withPointers([gradient, self, weight, target, sums]) { pointers in
+      // Sound: blocks write disjoint rows of the two tensors made here, which nobody else has seen.
+      nonisolated(unsafe) let pointers = pointers
+      Workers.forEachBlock(of: tokenBlock, in: rowCount) { rows in
+        for row in rows {
+          kernels.rms_norm_gradient(
+            pointers[3].map { UnsafeMutablePointer(mutating: $0) + row * width }, pointers[0]! + row * width,
+            pointers[1]! + row * width, pointers[2], epsilon,
+            pointers[4].map { UnsafeMutablePointer(mutating: $0) + row / tokenBlock * width }, width)
+        }
+      }
+    }
+    return (target, sums?.rowSums(width))
   }
 
   /// self + gate update, with the gate of each token's region; tokens outside of all regions keep this tensor's value.
@@ -106,5 +149,54 @@ extension Tensor {
         }
       }
     }
+    .recorded(from: [self, update] + gates.map(\.gate)) { gradient, store in
+      store.add(gradient, to: node)
+      let (updateGradient, gateGradients) = Tensor.gateGradients(gradient, of: update, gatedBy: gates)
+      if let updateGradient { store.add(updateGradient, to: update.node) }
+      for (gate, gradient) in zip(gates, gateGradients) {
+        if let gradient { store.add(gradient, to: gate.gate.node) }
+      }
+    }
+  }
+
+  /// Gradients of an update `[B, N, D]` and of its gates, where they are recorded.
+  private static func gateGradients(
+    _ gradient: Tensor, of update: Tensor, gatedBy gates: [Gate]
+  ) -> (update: Tensor?, gates: [Tensor?]) {
+    let (batch, tokens, width) = (update.shape[0], update.shape[1], update.shape[2])
+    let gradient = gradient.dense()
+    var target: Tensor?
+    if update.isRecorded {
+      target = Tensor(update.shape) { output in
+        withPointers([gradient] + gates.map(\.gate)) { pointers in
+          nonisolated(unsafe) let (output, pointers) = (output, pointers)
+          Workers.forEachBlock(of: tokenBlock, in: batch * tokens) { rows in
+            for row in rows {
+              let (sample, token) = (row / tokens, row % tokens)
+              let slopes = output + row * width
+              if let region = gates.firstIndex(where: { $0.tokens.contains(token) }) {
+                kernels.multiply(slopes, pointers[0]! + row * width, pointers[1 + region]! + sample * width, width)
+              } else {
+                slopes.update(repeating: 0, count: width)
+              }
+            }
+          }
+        }
+      }
+    }
+    let gateGradients = gates.map { gate -> Tensor? in
+      guard gate.gate.isRecorded else { return nil }
+      return Tensor([batch, width]) { output in
+        withPointers([gradient, update]) { pointers in
+          for sample in 0..<batch {
+            let first = (sample * tokens + gate.tokens.lowerBound) * width
+            RowSums.apply(
+              pointers[0]! + first, times: pointers[1]! + first, count: gate.tokens.count, width: width,
+              output + sample * width)
+          }
+        }
+      }
+    }
+    return (target, gateGradients)
   }
 }

@@ -6,40 +6,62 @@ extension Tensor {
   package func reshaped(_ shape: Shape) -> Tensor {
     precondition(shape.count == count, "cannot reshape \(self.shape) to \(shape)")
     let view = layout.isDense ? self : gathered()
+    let (node, old) = (node, self.shape)
     return Tensor(storage: view.storage, layout: Layout(shape, offset: view.layout.offset), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in store.add(gradient.reshaped(old), to: node) }
   }
 
   /// Exchanges two axes; negative axes count from the end.
   package func transposed(_ first: Int, _ second: Int) -> Tensor {
-    Tensor(storage: storage, layout: layout.transposed(first, second), dtype: dtype)
+    let node = node
+    return Tensor(storage: storage, layout: layout.transposed(first, second), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in store.add(gradient.transposed(first, second), to: node) }
   }
 
   /// Reorders the axes: axis i of the result is axis `axes[i]` of this tensor.
-  package func permuted(_ axes: Int...) -> Tensor {
-    Tensor(storage: storage, layout: layout.permuted(axes), dtype: dtype)
+  package func permuted(_ axes: Int...) -> Tensor { permuted(axes) }
+
+  private func permuted(_ axes: [Int]) -> Tensor {
+    let node = node
+    return Tensor(storage: storage, layout: layout.permuted(axes), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in
+        let inverse = axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis }
+        store.add(gradient.permuted(inverse), to: node)
+      }
   }
 
   /// The part of `axis` inside `range`.
   package func sliced(_ axis: Int, _ range: Range<Int>) -> Tensor {
-    Tensor(storage: storage, layout: layout.sliced(axis: axis, range), dtype: dtype)
+    let (node, shape, axis) = (node, shape, axis < 0 ? axis + rank : axis)
+    return Tensor(storage: storage, layout: layout.sliced(axis: axis, range), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in
+        store.add(gradient, to: node, of: shape, axis: axis, range)
+      }
   }
 
   /// The tensor at one index of the first axis, with that axis removed.
   package subscript(index: Int) -> Tensor {
     let slice = layout.sliced(axis: 0, index..<index + 1)
+    let (node, shape) = (node, shape)
     return Tensor(
       storage: storage,
       layout: Layout(
         shape: Shape(Array(shape.extents.dropFirst())), strides: Array(slice.strides.dropFirst()),
         offset: slice.offset),
-      dtype: dtype)
+      dtype: dtype
+    ).recorded(from: [self]) { gradient, store in
+      let part = gradient.reshaped(Shape([1] + shape.extents.dropFirst()))
+      store.add(part, to: node, of: shape, axis: 0, index..<index + 1)
+    }
   }
 
   /// This tensor as dense float32: itself if it is that already.
   package func dense() -> Tensor {
-    if dtype == .float32 { return layout.isDense ? self : gathered() }
+    if dtype == .float32, layout.isDense { return self }
+    let node = node
     let source = layout.isDense ? self : gathered()
-    return Tensor(shape) { output in source.convert(into: output) }
+    let copy = dtype == .float32 ? source : Tensor(shape) { output in source.convert(into: output) }
+    return copy.recorded(from: [self]) { gradient, store in store.add(gradient, to: node) }
   }
 
   /// A dense copy of a strided view, of the same stored type.
@@ -104,6 +126,7 @@ extension Tensor {
     precondition(!parts.isEmpty, "nothing to concatenate")
     if parts.count == 1 { return parts[0].dense() }
     let axis = axis < 0 ? axis + parts[0].rank : axis
+    let (nodes, lengths) = (parts.map(\.node), parts.map { $0.shape[axis] })
     var extents = parts[0].shape.extents
     extents[axis] = parts.reduce(0) { $0 + $1.shape[axis] }
     let outer = extents[..<axis].reduce(1, *)
@@ -124,17 +147,28 @@ extension Tensor {
         column += length
       }
     }
+    .recorded(from: parts) { gradient, store in
+      var start = 0
+      for (node, length) in zip(nodes, lengths) {
+        store.add(gradient.sliced(axis, start..<start + length), to: node)
+        start += length
+      }
+    }
   }
 
   /// `count` copies of a single sample along the first axis: `[1, ...]` to `[count, ...]`, without copying.
   package func repeated(_ count: Int) -> Tensor {
     precondition(shape[0] == 1, "repeating \(shape)")
+    let (node, shape) = (node, shape)
     return Tensor(
       storage: storage,
       layout: Layout(
         shape: Shape([count] + shape.extents.dropFirst()), strides: [0] + layout.strides.dropFirst(),
         offset: layout.offset),
-      dtype: dtype)
+      dtype: dtype
+    ).recorded(from: [self]) { gradient, store in
+      store.add(gradient.rowSums(shape.count).reshaped(shape), to: node)
+    }
   }
 
   /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even).
@@ -174,6 +208,11 @@ extension Tensor {
     }
     let tiling = Tiling(count: rows, limit: block, multiple: 1)
     let first = try map(flat.sliced(0, tiling[0]))
+    if first.isRecorded {
+      let others = try (1..<tiling.tiles).map { try map(flat.sliced(0, tiling[$0])) }
+      return Tensor.concatenated([first] + others, axis: 0)
+        .reshaped(Shape(shape.extents.dropLast() + [first.shape[1]]))
+    }
     let outputWidth = first.shape[1]
     let storage = Storage(byteCount: rows * outputWidth * 4)
     let output = storage.bytes.baseAddress!.assumingMemoryBound(to: Float.self)

@@ -5,18 +5,26 @@ import Compute
 /// Copying a tensor is free and contents are immutable: every operation fills a fresh storage before handing it out.
 /// Incompatible shapes are programmer errors and trap; values that come from files are checked where they enter.
 ///
-/// This is the only type models compute with, so a second device or gradient recording enters here and in the
-/// operations of this target, not in layers or models.
+/// This is the only type models compute with, so a second device enters here and in the operations of this target, not
+/// in layers or models. So does the recording of gradients: an operation records itself if one of its inputs is recorded,
+/// and costs nothing otherwise.
 package struct Tensor: Sendable {
   // Replaceable for the operations here that update a tensor in place, where no other shares its storage.
   package internal(set) var storage: Storage
   package let layout: Layout
   package let dtype: DType
+  /// How the contents were computed, if a gradient is to flow back through them.
+  let node: GradientNode?
 
   package init(storage: Storage, layout: Layout, dtype: DType) {
+    self.init(storage: storage, layout: layout, dtype: dtype, node: nil)
+  }
+
+  init(storage: Storage, layout: Layout, dtype: DType, node: GradientNode?) {
     self.storage = storage
     self.layout = layout
     self.dtype = dtype
+    self.node = node
   }
 
   package var shape: Shape { layout.shape }

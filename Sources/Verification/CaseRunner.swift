@@ -45,13 +45,16 @@ extension CaseRunner {
       CaseRunner("transformer_*", transformer.run),
       CaseRunner("pipeline_inputs", pipeline.runInputs),
       CaseRunner("pipeline_*", pipeline.run),
-      CaseRunner("training", skippedFor: "training"),
+      CaseRunner("training", TrainingCases(goldens: goldens).run),
     ]
   }
 
   static func wan(_ goldens: GoldenSet) -> [CaseRunner] {
+    let text = WanTextCases(goldens: goldens)
     let transformer = WanTransformerCases(goldens: goldens)
     return [
+      CaseRunner("tokenizer", text.runTokenizer),
+      CaseRunner("umt5", text.runEncoder),
       CaseRunner("clip", WanImageCases(goldens: goldens).run),
       CaseRunner("vae", WanAutoencoderCases(goldens: goldens).run),
       CaseRunner("schedulers", WanSchedulerCases().run),

@@ -25,13 +25,18 @@ package struct Projection<Residual> {
 }
 
 /// The two token streams of Video-As-Prompt, `[B, N, D]` each; without a reference the base model runs alone.
-package struct MixtureStreams: Sendable {
+package struct MixtureStreams: TensorGroup {
   package var target: Tensor
   package var reference: Tensor?
 
   package init(target: Tensor, reference: Tensor?) {
     self.target = target
     self.reference = reference
+  }
+
+  package var tensors: [Tensor] { [target] + (reference.map { [$0] } ?? []) }
+  package func replacing(_ tensors: [Tensor]) -> MixtureStreams {
+    MixtureStreams(target: tensors[0], reference: tensors.count > 1 ? tensors[1] : nil)
   }
 }
 

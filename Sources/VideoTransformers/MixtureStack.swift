@@ -31,9 +31,9 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
   /// - Parameter onBlock: called with each block's index and result.
   package func callAsFunction(
     _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, context: RunContext,
-    onBlock: (Int, MixtureStreams) -> Void
+    onBlock: @escaping @Sendable (Int, MixtureStreams) -> Void
   ) throws -> MixtureStreams {
-    try context.run(blocks, on: streams) { index, block, streams in
+    try context.runRecomputably(blocks, on: streams) { index, block, streams in
       let result = block(
         streams, target: target, reference: reference, isLastExpert: index == lastExpert && !context.isObserved,
         context: context.scoped("block\(index)"))

@@ -78,6 +78,29 @@ struct GenerateCommandTests {
     #expect(run(flags: ["--overwrite"]) == 0)
   }
 
+  @Test("nothing is lost: outputs replace neither each other, nor inputs, nor files of other names")
+  func nothingIsLost() throws {
+    try directory.write("precious", to: "out.latents.safetensors")
+    #expect(run() == 0)
+    #expect(try String(contentsOfFile: directory.file("out.latents.safetensors"), encoding: .utf8) == "precious")
+    #expect(run(["--output": reference], flags: ["--overwrite"]) == 2)
+    #expect(run(["--save-latents": directory.file("out.mkv")], flags: ["--overwrite"]) == 2)
+    #expect(run(["--output": directory.file("b.mkv"), "--save-latents": directory.file("out.latents.safetensors")]) == 2)
+    #expect(files == ["image.png", "out.latents.safetensors", "out.mkv", "reference.mkv"])
+  }
+
+  @Test("M07: a pipeline of another class is refused")
+  func otherPipeline() throws {
+    let model = directory.file("model")
+    try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: model)
+    try Data(#"{"_class_name": "StableDiffusionPipeline"}"#.utf8).write(
+      to: URL(fileURLWithPath: "\(model)/model_index.json"))
+    #expect(run(["--model": model]) == 3)
+    try Data(#"{"_class_name": "WanImageToVideoPipeline"}"#.utf8).write(
+      to: URL(fileURLWithPath: "\(model)/model_index.json"))
+    #expect(run(["--model": model]) == 3)
+  }
+
   @Test("--side-by-side and --save-latents write their files beside the output")
   func extraFiles() throws {
     #expect(run(["--save-latents": directory.file("l.safetensors")], flags: ["--side-by-side"]) == 0)

@@ -140,13 +140,33 @@ struct GeneratorTests {
     }
   }
 
-  @Test("R02: latents that are not numbers stop the run with the step and the first tensor that shows it")
-  func notFinite() throws {
+  @Test("R02: latents from a file that are not numbers are refused with the file's name")
+  func notFiniteFile() throws {
     var scene = try Scene()
     let path = scene.directory.file("nan.safetensors")
     try LatentsFile.write(initial: .filled([1, 3, 16, 6, 8], with: .nan), to: path)
     scene.request.latents = path
-    #expect(throws: GenerationFailure.notFinite(step: 1, of: 3, place: "patch_embed")) { try scene.run() }
+    #expect(throws: GenerationFailure.notFiniteLatents(path: path)) { try scene.run() }
+  }
+
+  /// Predicts zeros until a timestep below 500, then NaN.
+  private struct FailingDenoiser: VideoPromptDenoiser {
+    func predict(_ latents: Tensor, timestep: Double, _: Int, _ options: BackboneOptions) throws -> Tensor {
+      let output = Tensor.filled(latents.shape, with: timestep < 500 ? .nan : 0)
+      options.context.probe("block_7.hidden_states", output)
+      return output
+    }
+  }
+
+  @Test("R02: a prediction that is not numbers stops the run with the step and the first tensor that shows it")
+  func notFinite() throws {
+    let scheduler = try CogVideoXBackbone(directory: Self.checkpoint).scheduler.scheduler(steps: 4)
+    let sampler = Sampler(scheduler: scheduler, guidance: .constant(1))
+    #expect(throws: GenerationFailure.notFinite(step: 3, of: 4, place: "block_7.hidden_states")) {
+      try sampler.run(
+        FailingDenoiser(), from: .zeros([1, 1, 2, 2, 2]), 0, noise: SeededNoise(seed: 1),
+        BackboneOptions(isGuided: false), onStep: { _ in })
+    }
   }
 
   @Test("without an image there is a message, and an unknown method for the schedule is refused")

@@ -27,6 +27,10 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   /// Reads the configurations of all components; weights are opened stage by stage.
   package init(directory: String, positionDesign: PositionDesign = .temporalBias) throws {
+    guard try BackboneKind(directory: directory) == .cogVideoX else {
+      throw BackboneFailure.component(
+        path: directory, problem: "is a Wan pipeline; generating with it is not supported yet, only `vap verify` is")
+    }
     self.directory = directory
     self.positionDesign = positionDesign
     scheduler = try ConfigFile.decode(
@@ -136,9 +140,12 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     let loader = ParameterLoader(try WeightStore(directory: path))
     let model = build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
-    if let first = unexpected.first {
+    if !unexpected.isEmpty {
+      let names = unexpected.prefix(10).map { printable($0) }.joined(separator: ", ")
       observer(
-        .warning("\(path): \(unexpected.count) tensors are not part of the model, for example '\(printable(first))'"))
+        .warning(
+          "\(path): \(unexpected.count) tensors are not part of the model and stay unused: \(names)"
+            + (unexpected.count > 10 ? ", …" : "")))
     }
     return model
   }

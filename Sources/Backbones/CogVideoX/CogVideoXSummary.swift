@@ -8,6 +8,7 @@ extension CogVideoXBackbone {
   /// Opens every component and holds its weights against its configuration; throws if any do not fit.
   package func components() throws -> [ComponentSummary] {
     typealias Fact = ComponentSummary.Fact
+    _ = try loadTokenizer()
     return [
       try summary(
         "transformer",

@@ -35,6 +35,28 @@ struct vap_winograd_output {
   ptrdiff_t pixel_stride, row_stride, width, height;
 };
 
+// Some queries of one head and what attention has found for them so far, transposed: a query is a column. Rows have
+// `width` floats, whole vectors; columns without a query hold zeros.
+struct vap_query_strip {
+  // [size, width]
+  const float *queries;
+  // Sums of the values, [size, width], not yet divided by `sums`.
+  float *output;
+  // The largest scores and the sums of weights, [width]; before the first keys -inf and 0.
+  float *maxima, *sums;
+  ptrdiff_t size, width;
+  // Makes a score a logit to base 2; positive.
+  float scale;
+};
+
+// Where a layer norm's parameter gradients are summed over rows; those that nobody needs are NULL.
+struct vap_norm_sums {
+  float *_Nullable weight;
+  float *_Nullable bias;
+  float *_Nullable scale;
+  float *_Nullable shift;
+};
+
 struct vap_kernels {
   const char *name;
   // Floats of a vector; panels are padded to whole vectors.
@@ -78,12 +100,41 @@ struct vap_kernels {
   // Rotates interleaved pairs: (x0, x1) -> (x0 c - x1 s, x1 c + x0 s); tables hold n values each, pairs repeated.
   void (*rotate_pairs)(float *out, const float *in, const float *cosines, const float *sines, ptrdiff_t n);
 
-  // Softmax of one row in place, after adding `bias` where given.
-  void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
   // One step of online softmax on a tile of scores (base-2 logits), in place:
   // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
   void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
                          float *sums, float *output, ptrdiff_t head_size);
+  // Softmax of one row in place, after adding `bias` where given.
+  void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
+
+  // Most queries of a strip.
+  ptrdiff_t strip_queries;
+  // Attention of a strip to `count` more keys `[count, size]` and values `[count, size]`, with online softmax:
+  // scores = queries keys' + bias, maxima' = max(maxima, scores), weights = 2^(scale (scores - maxima')), and with
+  // f = 2^(scale (maxima - maxima')): sums = f sums + total of weights, output = f output + weighted values.
+  // `bias` and the room for `scores` are `[count, width]`.
+  void (*attend)(const struct vap_query_strip *strip, const float *keys, const float *values, ptrdiff_t count,
+                 const float *_Nullable bias, float *scores);
+  // out[c, r] = in[r, c] scale
+  void (*transpose)(float *out, ptrdiff_t out_stride, const float *in, ptrdiff_t in_stride, float scale,
+                    ptrdiff_t rows, ptrdiff_t columns);
+
+  // Gradients of the above for one row; sums are added to.
+  // out = gradient activation'(in)
+  void (*activate_gradient)(float *out, const float *gradient, const float *in, int activation, ptrdiff_t n);
+  // sum += a b
+  void (*accumulate_product)(float *sum, const float *a, const float *b, ptrdiff_t n);
+  // `bias` and `scale` as in `layer_norm`; the gradient of `in` goes to `out`, those of the others to the sums.
+  void (*layer_norm_gradient)(float *_Nullable out, const float *gradient, const float *in,
+                              const float *_Nullable weight, const float *_Nullable bias, const float *_Nullable scale,
+                              float epsilon, const struct vap_norm_sums *sums, ptrdiff_t n);
+  void (*rms_norm_gradient)(float *_Nullable out, const float *gradient, const float *in,
+                            const float *_Nullable weight, float epsilon, float *_Nullable weight_sum, ptrdiff_t n);
+  // On tiles of scores (base-2 logits) and of gradients of probabilities, in place, with each row's base-2
+  // log-sum-exp and its product of output and output gradient:
+  // scores = 2^(scores - log_sum); gradients = scores (gradients - product).
+  void (*softmax_gradient)(float *scores, float *gradients, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride,
+                           const float *log_sums, const float *products);
 
   // Products with packed weights: c = a b, or c += a b, for `rows` rows of `k` values and a panel of k rows and
   // `columns` <= VAP_PANEL columns. Rows of a and c lie `stride_a` and `stride_c` apart.

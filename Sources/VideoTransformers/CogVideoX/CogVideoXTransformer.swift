@@ -47,6 +47,21 @@ package struct CogVideoXTransformer: Sendable {
   private let outputNorm: LayerNorm
   private let output: Linear
 
+  /// Whether expert training, as published, changes the parameter: all of the expert's but its position table.
+  package static func isExpertWeight(_ key: String) -> Bool {
+    key.contains(expertSuffix) && !key.hasSuffix("pos_embedding")
+  }
+
+  /// Whether the parameter makes the queries of the last expert, which nobody reads.
+  ///
+  /// This model leaves their work out and so finds no gradient. Published training finds zeros, which an optimizer with
+  /// weight decay tells from none.
+  package func makesUnreadQueries(_ key: String) -> Bool {
+    guard let lastExpert = configuration.expertLayers.max() else { return false }
+    let attention = "transformer_blocks.\(lastExpert).attn1\(expertSuffix)."
+    return key.hasPrefix("\(attention)to_q.") || key.hasPrefix("\(attention)norm_q.")
+  }
+
   /// Patch and time embedding of one branch.
   private struct Embedding: Sendable {
     let patches: CogVideoXPatchEmbedding
@@ -91,7 +106,7 @@ package struct CogVideoXTransformer: Sendable {
     let target = CogVideoXConditioning(
       timeEmbedding: time.activated(.silu), rotary: input.rotary, textCount: text.shape[1])
 
-    var reference: CogVideoXConditioning?
+    let reference: CogVideoXConditioning?
     if let expertEmbedding, let clips = input.reference {
       // The reference latents are clean, yet the expert is told the target's noise level: as published.
       let time = expertEmbedding.time(sinusoid)
@@ -99,6 +114,8 @@ package struct CogVideoXTransformer: Sendable {
       streams.reference = embedReferences(clips, frames: frames, expertEmbedding, context)
       reference = CogVideoXConditioning(
         timeEmbedding: time.activated(.silu), rotary: clips.rotary, textCount: clips.text.shape[1])
+    } else {
+      reference = nil
     }
 
     let finished = try blocks(streams, target: target, reference: reference, context: context) { index, streams in
