@@ -42,8 +42,8 @@ struct RAFTUpdate: Sendable {
 
   /// What the context, which stays the same in all steps, adds to the gates.
   struct Context: Sendable {
-    fileprivate let horizontal: SeparableGate.Terms
-    fileprivate let vertical: SeparableGate.Terms
+    let horizontal: SeparableGate.Terms
+    let vertical: SeparableGate.Terms
   }
 
   /// - Parameter context: `[1, H, W, 128]`.
@@ -77,7 +77,7 @@ struct RAFTUpdate: Sendable {
 ///
 /// The published layers read hidden state, context and features side by side. Here their weights are cut into these three
 /// parts, so that the part of the context is computed once for all steps and nothing has to be joined in memory.
-private struct SeparableGate: Sendable {
+struct SeparableGate: Sendable {
   /// One published convolution: weights for hidden state, context and features, `[128, 128, h, w]` each.
   private struct Gate: Sendable {
     let hidden: Tensor
