@@ -8,7 +8,7 @@ package struct LatentPosterior: Sendable {
   package let logVariance: Tensor
 
   /// - Parameter moments: `[B, 2 C, F, h, w]`: means, then logarithms of variances.
-  init(moments: Tensor) {
+  package init(moments: Tensor) {
     let channels = moments.shape[1] / 2
     mean = moments.sliced(1, 0..<channels).dense()
     logVariance = moments.sliced(1, channels..<2 * channels).clamped(to: -30...20)
