@@ -5,7 +5,10 @@ package struct VAPCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "vap",
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
-    subcommands: [GenerateCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self])
+    subcommands: [
+      GenerateCommand.self, EncodeCommand.self, DataCommand.self, InspectCommand.self, SampleCommand.self,
+      VerifyCommand.self, BenchCommand.self,
+    ])
 
   package init() {}
 }
