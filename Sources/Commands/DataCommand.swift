@@ -9,7 +9,7 @@ struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
     abstract: "Check data sets, and make them.",
-    subcommands: [DataCheckCommand.self, DataBuildCommand.self])
+    subcommands: [DataCheckCommand.self, DataBuildCommand.self, DataSynthesizeCommand.self])
 }
 
 /// Where a manifest and its videos are.
