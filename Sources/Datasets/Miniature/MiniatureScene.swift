@@ -63,7 +63,6 @@ package struct MiniatureScene: Sendable {
     tilt = draw(-0.45...0.45)
     center = [draw(-0.2...0.2), draw(-0.14...0.2)]
     radius = draw(0.44...0.56)
-    // Muted tones, so that the subject stands out.
     sky = color(0.38...0.8)
     slope = color(-0.16...0.16)
     ground = color(-0.2...0.06)
@@ -87,6 +86,8 @@ package struct MiniatureScene: Sendable {
     }
     let hills = horizon + 0.13 * sin(waves.x * point.x + waves.y) + 0.05 * sin(3.1 * point.x - waves.y)
     color += ground * logistic((point.y - hills) * 14)
+    // Half way to grey, so that the subject stands out.
+    color += (Color(repeating: color.sum() / 3) - color) * 0.4
     return color.clamped(lowerBound: .zero, upperBound: .one)
   }
 
