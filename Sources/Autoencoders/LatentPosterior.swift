@@ -14,6 +14,9 @@ package struct LatentPosterior: Sendable {
     logVariance = moments.sliced(1, channels..<2 * channels).clamped(to: -30...20)
   }
 
+  /// `[B, 2 C, F, h, w]`: means, then logarithms of variances, from which this distribution can be made again.
+  package var moments: Tensor { .concatenated([mean, logVariance], axis: 1) }
+
   /// mean + standard deviation x noise, for standard normal `noise` of the mean's shape.
   package func sample(noise: Tensor) -> Tensor {
     mean + Tensor(logVariance.floats().map { exp(0.5 * $0) }, shape: mean.shape) * noise
