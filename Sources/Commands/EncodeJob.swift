@@ -6,12 +6,13 @@ import Training
 
 /// One run of `vap encode`.
 struct EncodeJob {
-  private let backbone: any ClipEncodingBackbone
+  let backbone: any ClipEncodingBackbone
+  let geometry: ClipGeometry
   private let options: BackboneOptions
   private let manifest: String
   private let folder: DataFolder
   private let cache: String
-  private let loader: ClipLoader
+  let loader: ClipLoader
   private let rules: PairingRules
   private let limit: BadLimit
 
@@ -40,7 +41,7 @@ struct EncodeJob {
     }
     self.backbone = backbone
     let natural = backbone.naturalGeometry
-    let geometry = ClipGeometry(
+    geometry = ClipGeometry(
       height: settings.height ?? natural.height, width: settings.width ?? natural.width,
       frames: settings.frames ?? natural.frames)
     try backbone.check(geometry, referenceCount: 0)
@@ -61,13 +62,25 @@ struct EncodeJob {
     self.rules = rules
   }
 
+  /// The samples of a training on these clips.
+  func pairs(_ rules: PairingRules) throws -> EncodedPairs {
+    let pool = try PairPool(Manifest(path: manifest, limit: limit), rules)
+    return EncodedPairs(PairSampler(pool, rules), try source(), limit: limit)
+  }
+
+  /// The place of a video that the manifest names.
+  func file(_ video: String) throws -> String { try folder.file(video) }
+
+  private func source() throws -> EncodedClipSource {
+    try EncodedClipSource(
+      backbone, options, folder: folder, loader: loader, cache: LatentCache(directory: cache))
+  }
+
   func run() throws {
     let printer = ProgressPrinter()
     defer { printer.finish() }
     let pool = try PairPool(Manifest(path: manifest, limit: limit), rules)
-    let source = try EncodedClipSource(
-      backbone, options, folder: folder, loader: loader, cache: LatentCache(directory: cache))
-    let filling = CacheFilling(pool, source, dropsCaptions: true, limit: limit)
+    let filling = CacheFilling(pool, try source(), dropsCaptions: true, limit: limit)
     let summary = try filling.run { printer.show($0) }
     printer.finish()
     print("\(summary.clips) clips and \(summary.captions) captions encoded, \(summary.kept) were there")

@@ -8,7 +8,7 @@ package struct VAPCommand: ParsableCommand {
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
     version: programVersion,
     subcommands: [
-      GenerateCommand.self, EncodeCommand.self, DataCommand.self, InspectCommand.self, SampleCommand.self,
+      GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, InspectCommand.self, SampleCommand.self,
       VerifyCommand.self, BenchCommand.self,
     ])
 

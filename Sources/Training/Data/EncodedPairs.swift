@@ -14,7 +14,7 @@ package struct EncodedPair: Sendable {
 /// A sample whose videos cannot be read is replaced by another of the same number; the bad videos are counted by name, and
 /// the run ends when they are too many.
 package struct EncodedPairs: Sendable {
-  private let sampler: PairSampler
+  package let sampler: PairSampler
   private let source: EncodedClipSource
   package let tally: BadVideoTally
 
