@@ -38,6 +38,7 @@ PARTS = [
     Part("linear", "linear", runs=3),
     Part("attention", "attention", runs=3),
     Part("block", "block", runs=2),
+    Part("training-block", "training-block", runs=1),
     Part("elementwise", "elementwise", runs=7),
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
@@ -57,6 +58,7 @@ TARGETS = {
     "convolution": ((0.9, 0.9), (1.1, 1.1)),
     "VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "training block": ((1.05, 1.6), (1.2, 2.0)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
 }
