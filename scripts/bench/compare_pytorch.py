@@ -42,6 +42,8 @@ PARTS = [
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
     Part("text-layer", "text-layer", runs=3),
+    Part("wan-block", "wan-block", runs=2),
+    Part("wan-decode", "wan-decode", runs=1, warm_up=False),
 ]
 # Minutes each: few rounds, no run that does not count, and the PyTorch side in the type it would be used in.
 PUBLISHED = Part(
@@ -58,6 +60,8 @@ TARGETS = {
     "VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
 }
 # A block's rate as a share of its matrix products' rate.
