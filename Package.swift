@@ -15,7 +15,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let rows: [Row] = [
   // What a process needs of its machine, and how to compute on bytes.
-  Row(name: "Runtime", imports: []),
+  Row(name: "Runtime", imports: ["CCrypto"]),
   Row(name: "Compute", imports: ["Runtime", "CKernels", "COpenBLAS"]),
   // Tensors, files of tensors, parameters and layers.
   Row(name: "Tensors", imports: ["Compute"]),
@@ -36,7 +36,9 @@ let rows: [Row] = [
       "Tensors", "Compute", "Runtime",
     ]),
   // What a user runs.
-  Row(name: "Training", imports: ["Layers", "Tensors", "Compute", "Runtime"]),
+  Row(
+    name: "Training",
+    imports: ["Backbones", "Checkpoints", "Layers", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -59,8 +61,8 @@ let rows: [Row] = [
   Row(
     name: "Commands",
     imports: [
-      "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers", "Checkpoints",
-      "Tensors", "Compute", "Runtime",
+      "Generation", "Training", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -99,6 +101,7 @@ let package = Package(
     .systemLibrary(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),

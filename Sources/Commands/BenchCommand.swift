@@ -18,6 +18,7 @@ struct BenchCommand: ParsableCommand {
 
   enum Part: String, CaseIterable, ExpressibleByArgument {
     case linear, attention, block, elementwise, convolution
+    case trainingBlock = "training-block"
     case vaeDecode = "vae-decode"
     case textLayer = "text-layer"
     case wanBlock = "wan-block"
@@ -85,6 +86,7 @@ struct BenchCommand: ParsableCommand {
     case .linear: transformer.linear
     case .attention: [transformer.attention]
     case .block: [transformer.block]
+    case .trainingBlock: [transformer.trainingBlock]
     case .elementwise: RowBenchmarks.all
     case .convolution: AutoencoderBenchmarks.convolution(dtype: type)
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]

@@ -154,6 +154,33 @@ def wan_block(tokens, dtype):
         gigaflops=module.attention_gigaflops(tokens))
 
 
+def training_block(tokens, dtype):
+    """Forward and backward with recomputation: a frozen base, a trained expert, gradients for the streams too."""
+    from torch.utils.checkpoint import checkpoint
+
+    module = ExpertBlock().to(dtype)
+    module.branches[0].requires_grad_(False)
+    streams = [
+        [torch.randn(1, count, WIDTH, dtype=dtype, requires_grad=True) for count in (tokens, TEXT_TOKENS)]
+        for _ in range(2)]
+    slopes = [[torch.randn_like(part) for part in stream] for stream in streams]
+    time_embedding = torch.randn(1, TIME_SIZE, dtype=dtype)
+    rotary = (torch.randn(tokens, HEAD_SIZE), torch.randn(tokens, HEAD_SIZE))
+
+    def run():
+        for tensor in (*module.parameters(), *sum(streams, [])):
+            tensor.grad = None
+        outputs = checkpoint(module, streams, time_embedding, rotary, use_reentrant=False)
+        torch.autograd.backward(sum(map(list, outputs), []), sum(slopes, []))
+
+    rows = tokens + TEXT_TOKENS
+    linear = 2e-9 * rows * WIDTH * 12 * WIDTH
+    modulation = 4e-9 * TIME_SIZE * 6 * WIDTH
+    forward = 2 * (linear + modulation) + attention_gigaflops(tokens)
+    backward = 3 * linear + modulation + 2.5 * attention_gigaflops(tokens)
+    yield Row("training block", run, gigaflops=2 * forward + backward)
+
+
 def elementwise(dtype):
     x = torch.randn(1250, 12288, dtype=dtype)
     traffic = 2e-9 * x.numel() * 4
@@ -213,6 +240,7 @@ def parts(options):
         "linear": lambda: linear(options.tokens, dtype),
         "attention": lambda: attention(options.tokens, dtype),
         "block": lambda: block(options.tokens, dtype),
+        "training-block": lambda: training_block(options.tokens, dtype),
         "elementwise": lambda: elementwise(dtype),
         "convolution": lambda: convolution(dtype),
         "vae-decode": lambda: vae_decode(options.latent_frames, dtype),
@@ -290,7 +318,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    with torch.inference_mode():
+    with torch.inference_mode(not options.part.startswith("training")):
         results = [measure(row, options) for row in parts(options)]
     print(json.dumps({"torch": torch.__version__, "results": results}))
 
