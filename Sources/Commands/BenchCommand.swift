@@ -21,6 +21,8 @@ struct BenchCommand: ParsableCommand {
     case trainingBlock = "training-block"
     case vaeDecode = "vae-decode"
     case textLayer = "text-layer"
+    case wanBlock = "wan-block"
+    case wanDecode = "wan-decode"
   }
 
   @Argument(help: "What to time; everything by default.")
@@ -29,7 +31,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Video tokens of a stream in the transformer's parts (17550 is the published geometry).")
   var tokens = 1350
 
-  @Option(help: "Latent frames of vae-decode, at 30 x 45.")
+  @Option(help: "Latent frames of vae-decode and wan-decode, at 30 x 45.")
   var latentFrames = 5
 
   @Option(help: "How weights are stored: float32, bfloat16 or float16.")
@@ -89,6 +91,8 @@ struct BenchCommand: ParsableCommand {
     case .convolution: AutoencoderBenchmarks.convolution(dtype: type)
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     case .textLayer: [EncoderBenchmarks.layer(dtype: type)]
+    case .wanBlock: [WanBenchmarks.block(tokens: tokens, dtype: type)]
+    case .wanDecode: [WanBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     }
   }
 

@@ -43,6 +43,8 @@ PARTS = [
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
     Part("text-layer", "text-layer", runs=3),
+    Part("wan-block", "wan-block", runs=2),
+    Part("wan-decode", "wan-decode", runs=1, warm_up=False),
 ]
 # Minutes each: few rounds, no run that does not count, and the PyTorch side in the type it would be used in.
 PUBLISHED = Part(
@@ -60,6 +62,8 @@ TARGETS = {
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
     "training block": ((1.05, 1.6), (1.2, 2.0)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
 }
 # A block's rate as a share of its matrix products' rate.

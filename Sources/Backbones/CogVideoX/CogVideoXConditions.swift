@@ -30,7 +30,7 @@ extension CogVideoXBackbone {
     // Padding is not masked, as published.
     let texts = try CaptionEncoder.encode(prompt, options, observer: observer) {
       CaptionEncoder(
-        tokenizer: try loadTokenizer(), encoder: try loadTextEncoder(observer: observer),
+        tokenizer: try loadTokenizer(), encoder: try loadTextEncoder(textEncoder, observer: observer),
         length: transformer.maxTextLength, masksPadding: false)
     }
     BufferPool.shared.trim()
