@@ -28,6 +28,7 @@ let rows: [Row] = [
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -38,7 +39,9 @@ let rows: [Row] = [
   // What a user runs.
   Row(
     name: "Training",
-    imports: ["Backbones", "Checkpoints", "Layers", "Tensors", "Compute", "Runtime"]),
+    imports: [
+      "Datasets", "Backbones", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -61,7 +64,7 @@ let rows: [Row] = [
   Row(
     name: "Commands",
     imports: [
-      "Generation", "Training", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers",
+      "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones", "Schedulers", "Media", "Layers",
       "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
@@ -75,8 +78,8 @@ let swiftTargets: [Target] = rows.map { row in
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
-  "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
+  "Layers", "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
@@ -102,6 +105,7 @@ let package = Package(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),

@@ -42,6 +42,7 @@ package struct TrainingRun<Model: TrainingModel> {
     configuration: String
   ) throws {
     try makeFolder(folder.path)
+    try makeFolder(folder.validation)
     lock = try RunLock(path: folder.lock)
     log = try RunLog(path: folder.log)
     timings = try RunLog(path: folder.timings)

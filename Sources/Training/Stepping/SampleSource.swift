@@ -12,7 +12,7 @@ package struct TrainingSample: Sendable {
 }
 
 /// Where samples come from. A sample depends on its index alone, so that a run is taken up at any of them.
-package protocol SampleSource: Sendable {
+package protocol SampleSource {
   /// Tells this data from other data; a run does not go on with other data than it began with.
   var digest: String { get }
   func sample(at index: Int) throws -> TrainingSample
