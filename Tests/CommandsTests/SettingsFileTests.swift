@@ -34,6 +34,8 @@ struct SettingsFileTests {
       ("guidance: high", "has an unusable value for 'guidance': it must be a number"),
       ("overwrite: 7", "has an unusable value for 'overwrite': it must be true or false"),
       ("ref-video: {a: b}", "has an unusable value for 'ref-video': it must be a list"),
+      ("ref-video: a.mp4", "has an unusable value for 'ref-video': it must be a list, as in [a, b]"),
+      ("steps: [1, 2]", "has an unusable value for 'steps': it must be a single value"),
       ("- a\n- b", "is not a list of 'key: value'"),
       ("stepz: 3", "has an unknown key 'stepz'; known are crf"),
       ("prompt: [1", "is not valid YAML"),
