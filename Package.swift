@@ -8,14 +8,17 @@ struct Row {
   let name: String
   let imports: [String]
   var packages: [Target.Dependency] = []
+  /// Files that become constants of the program, which so needs no folder beside it.
+  var embedded: [String] = []
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let flyingFox = ["FlyingFox", "FlyingSocks"].map { Target.Dependency.product(name: $0, package: "FlyingFox") }
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let rows: [Row] = [
   // What a process needs of its machine, and how to compute on bytes.
-  Row(name: "Runtime", imports: []),
+  Row(name: "Runtime", imports: ["CCrypto"]),
   Row(name: "Compute", imports: ["Runtime", "CKernels", "COpenBLAS"]),
   // Tensors, files of tensors, parameters and layers.
   Row(name: "Tensors", imports: ["Compute"]),
@@ -42,7 +45,15 @@ let rows: [Row] = [
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Evaluation",
-    imports: ["Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+    imports: [
+      "Generation", "Backbones", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors",
+      "Compute", "Runtime",
+    ],
+    embedded: ["Report/Page/report.css", "Report/Page/report.js"]),
+  Row(name: "Judging", imports: ["Evaluation", "Media", "Checkpoints", "Runtime"]),
+  Row(
+    name: "Study", imports: ["CSQLite", "Evaluation", "Media", "Compute", "Runtime"], packages: flyingFox,
+    embedded: ["Page/study.css", "Page/study.html", "Page/study.js"]),
   Row(
     name: "Verification",
     imports: [
@@ -59,8 +70,8 @@ let rows: [Row] = [
   Row(
     name: "Commands",
     imports: [
-      "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers", "Checkpoints",
-      "Tensors", "Compute", "Runtime",
+      "Study", "Judging", "Evaluation", "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -68,13 +79,15 @@ let rows: [Row] = [
 let testSupport = "TestSupport"
 
 let swiftTargets: [Target] = rows.map { row in
-  .target(name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages)
+  .target(
+    name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages,
+    resources: row.embedded.map { .embedInCode($0) })
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
-  "Media", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Judging",
+  "Layers", "Media", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
@@ -88,6 +101,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
   targets: [
     // Row kernels are compiled for several instruction sets and chosen at run time, so one binary is both portable and
@@ -99,6 +113,8 @@ let package = Package(
     .systemLibrary(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),
