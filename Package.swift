@@ -87,7 +87,8 @@ let swiftTargets: [Target] = rows.map { row in
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Judging",
-  "Layers", "Media", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
+  "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in

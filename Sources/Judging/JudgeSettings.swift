@@ -19,11 +19,11 @@ package struct JudgeSettings: Decodable, Sendable, Equatable {
   }
 
   /// What the judge's column is called.
-  package var name: String
-  package var dialect: Dialect
+  package var name = ""
+  package var dialect = Dialect.openAI
   /// Up to where the dialect's own path begins, such as https://api.openai.com/v1.
-  package var address: String
-  package var model: String
+  package var address = ""
+  package var model = ""
   /// The environment variable that holds the key; nil for services without one.
   package var keyVariable: String?
   package var media = Media.frames
@@ -39,6 +39,9 @@ package struct JudgeSettings: Decodable, Sendable, Equatable {
   /// US dollars for a million tokens.
   package var inputPrice: Double?
   package var outputPrice: Double?
+
+  /// Settings that name no service yet, which `validate` refuses.
+  package init() {}
 
   package init(name: String, dialect: Dialect, address: String, model: String) {
     self.name = name
