@@ -31,6 +31,7 @@ let rows: [Row] = [
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -63,14 +64,14 @@ let rows: [Row] = [
   Row(
     name: "Benchmarks",
     imports: [
-      "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors", "Compute",
+      "Evaluation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors", "Compute",
       "Runtime",
     ]),
   // The command line.
   Row(
     name: "Commands",
     imports: [
-      "Study", "Judging", "Evaluation", "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers",
+      "Study", "Judging", "Evaluation", "Generation", "Verification", "Benchmarks", "Datasets", "Backbones", "Schedulers", "Media", "Layers",
       "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
@@ -116,6 +117,7 @@ let package = Package(
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),

@@ -27,6 +27,8 @@ struct GenerateSettings: CommandSettings, Equatable {
   var saveLatents: String?
   var metadata: Bool?
   var overwrite: Bool?
+  var contentFilter: Bool?
+  var filterWeights: String?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case model
@@ -43,6 +45,8 @@ struct GenerateSettings: CommandSettings, Equatable {
     case latents
     case saveLatents = "save-latents"
     case metadata, overwrite
+    case contentFilter = "content-filter"
+    case filterWeights = "filter-weights"
   }
 
   init() {}
@@ -56,6 +60,7 @@ struct GenerateSettings: CommandSettings, Equatable {
     referenceVideos = referenceVideos?.map(resolved)
     image = image.map(resolved)
     latents = latents.map(resolved)
+    filterWeights = filterWeights.map(resolved)
   }
 
   /// These settings where they say something, else those of `file`.
@@ -86,6 +91,8 @@ struct GenerateSettings: CommandSettings, Equatable {
     merged.saveLatents = saveLatents ?? file.saveLatents
     merged.metadata = metadata ?? file.metadata
     merged.overwrite = overwrite ?? file.overwrite
+    merged.contentFilter = contentFilter ?? file.contentFilter
+    merged.filterWeights = filterWeights ?? file.filterWeights
     return merged
   }
 }

@@ -6,7 +6,10 @@ package struct VAPCommand: ParsableCommand {
     commandName: "vap",
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
     version: "0.1.0",
-    subcommands: [GenerateCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self])
+    subcommands: [
+      GenerateCommand.self, EvalCommand.self, StudyCommand.self, InspectCommand.self, SampleCommand.self,
+      VerifyCommand.self, WeightsCommand.self, BenchCommand.self,
+    ])
 
   package init() {}
 }

@@ -65,8 +65,8 @@ package final class SystemTransport: HTTPTransport {
       done.signal()
     }
     task.resume()
-    let end = Date(timeIntervalSinceNow: request.timeout + 5)
-    // Looks now and then whether the user wants to stop.
+    let end = Date(timeIntervalSinceNow: request.timeout)
+    // Looks now and then whether the user wants to stop; Foundation keeps to the time only while nothing arrives.
     while done.wait(timeout: .now() + 0.1) == .timedOut {
       if Interruption.isRequested || Date() > end { task.cancel() }
       try Interruption.check()

@@ -63,7 +63,7 @@ package struct ContentDigest: Sendable, Hashable, CustomStringConvertible {
         continue
       }
       for index in 0..<count {
-        let start = (file.size - block) / (count - 1) * index
+        let start = (file.size - block) * index / (count - 1)
         try file.forEachChunk(of: start..<start + block) { hasher.update($0) }
       }
     }

@@ -58,7 +58,7 @@ struct ContentFilterTests {
     } else {
       try filter.check(clip)
     }
-    let empty = try WeightDirectory(path: TemporaryDirectory().path)
-    #expect(try FrameFilter(empty) == nil)
+    let directory = try TemporaryDirectory()
+    #expect(try FrameFilter(WeightDirectory(path: directory.path)) == nil)
   }
 }

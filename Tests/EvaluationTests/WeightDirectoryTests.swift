@@ -63,7 +63,7 @@ struct WeightDirectoryTests {
       return
     }
     #expect(!why.isEmpty && !why.contains("\n"))
-    #expect(throws: (any Failure).self) {
+    #expect(throws: (any Error).self) {
       try WeightConversion.convert(directory.file("raft-things.pth"), to: directory.file("out.safetensors"))
     }
     #expect(!FileManager.default.fileExists(atPath: directory.file("out.safetensors")))
