@@ -40,7 +40,11 @@ let rows: [Row] = [
       "Tensors", "Compute", "Runtime",
     ]),
   // What a user runs.
-  Row(name: "Training", imports: ["Layers", "Tensors", "Compute", "Runtime"]),
+  Row(
+    name: "Training",
+    imports: [
+      "Datasets", "Backbones", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -64,15 +68,15 @@ let rows: [Row] = [
   Row(
     name: "Benchmarks",
     imports: [
-      "Evaluation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors", "Compute",
-      "Runtime",
+      "Evaluation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors",
+      "Compute", "Runtime",
     ]),
   // The command line.
   Row(
     name: "Commands",
     imports: [
-      "Study", "Judging", "Evaluation", "Generation", "Verification", "Benchmarks", "Datasets", "Backbones", "Schedulers", "Media", "Layers",
-      "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
+      "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -87,8 +91,8 @@ let swiftTargets: [Target] = rows.map { row in
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Judging",
-  "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
+  "Judging", "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
   "VideoTransformers",
 ]
 

@@ -27,11 +27,16 @@ package struct BackboneOptions: Sendable {
   package var usesTiles: Bool
   /// Whether predictions come in pairs, without and with the captions, for classifier-free guidance.
   package var isGuided: Bool
+  /// Faults of published training that clips are encoded with; generation has none.
+  package var faults: PublishedFaults
 
-  package init(context: RunContext = RunContext(), usesTiles: Bool = false, isGuided: Bool = true) {
+  package init(
+    context: RunContext = RunContext(), usesTiles: Bool = false, isGuided: Bool = true, faults: PublishedFaults = []
+  ) {
     self.context = context
     self.usesTiles = usesTiles
     self.isGuided = isGuided
+    self.faults = faults
   }
 }
 
@@ -76,31 +81,6 @@ package protocol VideoPromptBackbone: Sendable {
   ) throws
 }
 
-/// Estimated memory of one stage, in bytes.
-package struct StageMemory: Sendable, Equatable {
-  package let name: String
-  /// All weights of the stage's component.
-  package let weights: Int
-  /// The weights that must be in memory at one time when they are paged: a segment and the next.
-  package let window: Int
-  /// Activations and scratch.
-  package let work: Int
-  /// The same when the autoencoder works in tiles; equal to `work` for other components.
-  package let tiledWork: Int
-
-  package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
-    self.name = name
-    self.weights = weights
-    self.window = window
-    self.work = work
-    self.tiledWork = min(tiledWork ?? work, work)
-  }
-
-  package func peak(paging: RunContext.Paging, usesTiles: Bool) -> Int {
-    (paging == .keep ? weights : window) + (usesTiles ? tiledWork : work)
-  }
-}
-
 /// The transformer, ready to predict.
 package protocol VideoPromptDenoiser: Sendable {
   associatedtype Conditions: Sendable
@@ -109,7 +89,8 @@ package protocol VideoPromptDenoiser: Sendable {
   ///
   /// - Returns: with guidance a batch of two, without captions first; else a batch of one. Both halves go through each
   ///   block together, so its weights are read once.
-  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws -> Tensor
+  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws
+    -> Tensor
 }
 
 /// A request that a model cannot fulfil.

@@ -18,9 +18,12 @@ struct BenchCommand: ParsableCommand {
 
   enum Part: String, CaseIterable, ExpressibleByArgument {
     case linear, attention, block, elementwise, convolution
+    case trainingBlock = "training-block"
     case vaeDecode = "vae-decode"
     case textLayer = "text-layer"
     case flow, interpolation, clip
+    case wanBlock = "wan-block"
+    case wanDecode = "wan-decode"
   }
 
   @Argument(help: "What to time; everything by default.")
@@ -29,7 +32,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Video tokens of a stream in the transformer's parts (17550 is the published geometry).")
   var tokens = 1350
 
-  @Option(help: "Latent frames of vae-decode, at 30 x 45.")
+  @Option(help: "Latent frames of vae-decode and wan-decode, at 30 x 45.")
   var latentFrames = 5
 
   @Option(help: "Height of the frames of flow and interpolation, a multiple of 16.")
@@ -90,6 +93,7 @@ struct BenchCommand: ParsableCommand {
     case .linear: transformer.linear
     case .attention: [transformer.attention]
     case .block: [transformer.block]
+    case .trainingBlock: [transformer.trainingBlock]
     case .elementwise: RowBenchmarks.all
     case .convolution: AutoencoderBenchmarks.convolution(dtype: type)
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
@@ -97,6 +101,8 @@ struct BenchCommand: ParsableCommand {
     case .flow: [EvaluationBenchmarks(side: side).flow]
     case .interpolation: [EvaluationBenchmarks(side: side).interpolation]
     case .clip: EvaluationBenchmarks(side: side).encoders
+    case .wanBlock: [WanBenchmarks.block(tokens: tokens, dtype: type)]
+    case .wanDecode: [WanBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     }
   }
 

@@ -1,14 +1,15 @@
 import ArgumentParser
+import Runtime
 
 /// The program `vap`.
 package struct VAPCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "vap",
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
-    version: "0.1.0",
+    version: programVersion,
     subcommands: [
-      GenerateCommand.self, EvalCommand.self, StudyCommand.self, InspectCommand.self, SampleCommand.self,
-      VerifyCommand.self, WeightsCommand.self, BenchCommand.self,
+      GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, EvalCommand.self, StudyCommand.self,
+      WeightsCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self,
     ])
 
   package init() {}

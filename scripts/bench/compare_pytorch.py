@@ -38,6 +38,7 @@ PARTS = [
     Part("linear", "linear", runs=3),
     Part("attention", "attention", runs=3),
     Part("block", "block", runs=2),
+    Part("training-block", "training-block", runs=1),
     Part("elementwise", "elementwise", runs=7),
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
@@ -46,6 +47,8 @@ PARTS = [
     Part("flow", "flow", runs=1, pytorch=("float32",)),
     Part("interpolation", "interpolation", runs=2, pytorch=("float32",)),
     Part("clip", "clip", runs=2, pytorch=("float32",)),
+    Part("wan-block", "wan-block", runs=2),
+    Part("wan-decode", "wan-decode", runs=1, warm_up=False),
 ]
 # Minutes each: few rounds, no run that does not count, and the PyTorch side in the type it would be used in.
 PUBLISHED = Part(
@@ -61,10 +64,13 @@ TARGETS = {
     "convolution": ((0.9, 0.9), (1.1, 1.1)),
     "VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "training block": ((1.05, 1.6), (1.2, 2.0)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
     "RAFT": ((0.9, 0.9), (1.1, 1.1)),
     "AMT-S": ((0.9, 0.9), (1.1, 1.1)),
     "CLIP": ((0.9, 0.9), (1.1, 1.1)),
+    "Wan expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
 }
 # A block's rate as a share of its matrix products' rate.

@@ -1,0 +1,36 @@
+import Layers
+import Runtime
+import Schedulers
+import VideoTransformers
+
+extension CogVideoXBackbone: TrainableBackbone {
+  package func isPublishedTarget(_ key: String) -> Bool { CogVideoXTransformer.isExpertWeight(key) }
+
+  package func makeTraining(
+    _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
+    training isTrained: @escaping @Sendable (String) -> Bool
+  ) throws -> CogVideoXTraining {
+    let (model, parameters) = try build(weights, training: isTrained) { CogVideoXTransformer($0, transformer) }
+    return CogVideoXTraining(
+      model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
+      autoencoder: autoencoder, positionDesign: positionDesign, faults: faults)
+  }
+
+  package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
+    let model = try build(weights) { CogVideoXTransformer($0, transformer) }.model
+    return CogVideoXDenoiser(model: model, positionDesign: positionDesign)
+  }
+
+  /// Throws unless the checkpoint's schedule is one that velocities can be trained with.
+  private func noiseSchedule() throws(BackboneFailure) -> NoiseSchedule {
+    switch scheduler {
+    case .ddim(let configuration), .dpm(let configuration):
+      let schedule = NoiseSchedule(configuration)
+      if schedule.predictionKind == .velocity { return schedule }
+    case .flowMatchEuler, .unipc: break
+    }
+    throw .component(
+      path: "\(directory)/scheduler/scheduler_config.json",
+      problem: "training needs a CogVideoX scheduler whose prediction_type is 'v_prediction'")
+  }
+}

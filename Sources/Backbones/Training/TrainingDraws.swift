@@ -1,0 +1,28 @@
+import Compute
+import Tensors
+
+/// The random numbers of one training sample.
+package struct TrainingDraws: Sendable {
+  /// Uniform in 0..<1: where the sample lies among the noise levels.
+  package let level: Double
+  /// Noise for the target (`initialLatents`) and for sampling posteriors.
+  package let noise: any NoiseSource
+
+  package init(level: Double, noise: any NoiseSource) {
+    self.level = level
+    self.noise = noise
+  }
+
+  /// The draws of the sample with this index: a pure function, so that a run can be taken up at any sample and ranks need
+  /// to agree on nothing but the indices.
+  package init(seed: UInt64, sample index: Int) {
+    // A seed of its own for each sample; its noise then has streams by purpose, as in generation.
+    let words = RandomGenerator.block(UInt64(index), stream: Self.stream, seed: seed)
+    let own = UInt64(words[0]) << 32 | UInt64(words[1])
+    level = Double((UInt64(words[2]) << 32 | UInt64(words[3])) >> 11) * 0x1p-53
+    noise = SeededNoise(seed: own)
+  }
+
+  /// Apart from all streams that generation draws from.
+  private static let stream: UInt64 = 5 << 48
+}
