@@ -72,6 +72,12 @@ struct GenerateCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Store the settings in the output's metadata (default: yes).")
   var metadata: Bool?
   @Flag(inversion: .prefixedNo, help: "Replace an existing output.") var overwrite: Bool?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Refuse captions in clearly harmful categories, and frames that look so if --filter-weights is given.")
+  var contentFilter: Bool?
+  @Option(help: "Directory with CLIP's weights, for the content filter's look at the frames.", completion: .directory)
+  var filterWeights: String?
 
   func run() throws {
     let file = try config.map { try GenerateSettings(file: $0) } ?? GenerateSettings()
@@ -106,6 +112,8 @@ struct GenerateCommand: ParsableCommand {
     settings.saveLatents = saveLatents
     settings.metadata = metadata
     settings.overwrite = overwrite
+    settings.contentFilter = contentFilter
+    settings.filterWeights = filterWeights
     return settings
   }
 }

@@ -8,12 +8,14 @@ struct EncoderRecipe {
   /// The Debian package that brings the encoder.
   var package = "libavcodec59"
 
-  /// H.264 as players expect it. Without the look-ahead over macroblock trees, in which x264 164 reads memory that it
-  /// never wrote: the same frames would give other bytes from run to run.
+  /// H.264 as players expect it.
+  ///
+  /// Without x264's macroblock tree, whose vector code (of version 164) reads memory that nobody wrote: with it the bytes
+  /// depend on what the process did before.
   static func h264(quality: Int) -> EncoderRecipe {
     EncoderRecipe(
       encoder: "libx264", pixelFormat: AV_PIX_FMT_YUV420P,
-      options: ["crf": "\(quality)", "preset": "medium", "x264-params": "mbtree=0"],
+      options: ["crf": "\(quality)", "preset": "medium", "mbtree": "0"],
       package: "libx264-164 with libavcodec59")
   }
 
