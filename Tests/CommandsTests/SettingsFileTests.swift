@@ -22,7 +22,7 @@ struct SettingsFileTests {
     let settings = try read("steps: 3\nguidance: 2\nref-video: [a.mp4, b.mp4]\nside-by-side: true\n")
     #expect(settings.steps == 3)
     #expect(settings.guidance == 2)
-    #expect(settings.referenceVideos == ["a.mp4", "b.mp4"])
+    #expect(settings.referenceVideos == [directory.file("a.mp4"), directory.file("b.mp4")])
     #expect(settings.sideBySide == true)
   }
 
