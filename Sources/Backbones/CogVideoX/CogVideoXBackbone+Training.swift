@@ -1,4 +1,3 @@
-import Checkpoints
 import Layers
 import Runtime
 import Schedulers
@@ -7,26 +6,18 @@ import VideoTransformers
 extension CogVideoXBackbone: TrainableBackbone {
   package func isPublishedTarget(_ key: String) -> Bool { CogVideoXTransformer.isExpertWeight(key) }
 
-  package func openWeights() throws -> any ParameterSource {
-    try WeightStore(directory: "\(directory)/transformer")
-  }
-
   package func makeTraining(
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> CogVideoXTraining {
-    let loader = ParameterLoader(weights, training: isTrained)
-    let model = CogVideoXTransformer(loader.root, transformer)
-    try loader.finish()
+    let (model, parameters) = try build(weights, training: isTrained) { CogVideoXTransformer($0, transformer) }
     return CogVideoXTraining(
-      model, parameters: loader.parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
+      model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
       autoencoder: autoencoder, positionDesign: positionDesign, faults: faults)
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
-    let loader = ParameterLoader(weights)
-    let model = CogVideoXTransformer(loader.root, transformer)
-    try loader.finish()
+    let model = try build(weights) { CogVideoXTransformer($0, transformer) }.model
     return CogVideoXDenoiser(model: model, positionDesign: positionDesign)
   }
 

@@ -23,7 +23,8 @@ package struct CogVideoXClipEncoder: ClipEncoder {
     captionIdentity = try backbone.captionIdentity()
     autoencoder = try backbone.loadAutoencoder(observer: observer)
     captions = CaptionEncoder(
-      tokenizer: try backbone.loadTokenizer(), encoder: try backbone.loadTextEncoder(observer: observer),
+      tokenizer: try backbone.loadTokenizer(),
+      encoder: try backbone.loadTextEncoder(backbone.textEncoder, observer: observer),
       length: backbone.transformer.maxTextLength, masksPadding: false)
     tiling = backbone.tiling(options)
     context = options.context

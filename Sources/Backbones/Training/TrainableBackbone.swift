@@ -1,3 +1,4 @@
+import Checkpoints
 import Compute
 import Layers
 import Runtime
@@ -22,6 +23,23 @@ package protocol TrainableBackbone: VideoPromptBackbone {
   ) throws -> Training
   /// Builds the transformer for prediction only.
   func makeDenoiser(_ weights: any ParameterSource) throws -> Denoiser
+}
+
+extension TrainableBackbone {
+  package func openWeights() throws -> any ParameterSource {
+    try WeightStore(directory: "\(directory)/transformer")
+  }
+
+  /// Builds a model from these weights; throws unless they fit.
+  func build<Model>(
+    _ weights: any ParameterSource, ignoring ignorable: (String) -> Bool = { _ in false },
+    training isTrained: @escaping @Sendable (String) -> Bool = { _ in false }, _ make: (ParameterScope) -> Model
+  ) throws -> (model: Model, parameters: [Parameter]) {
+    let loader = ParameterLoader(weights, training: isTrained)
+    let model = make(loader.root)
+    try loader.finish(ignoring: ignorable)
+    return (model, loader.parameters)
+  }
 }
 
 /// The weights of a model in training as they are now, for a second model that records nothing and shares their memory.
