@@ -16,6 +16,11 @@ package enum Interruption {
       }
       sigaction(number, &action, nil)
     }
+    // A parent may have started this process from a thread that blocks them, as those of thread pools do.
+    var numbers = sigset_t()
+    sigemptyset(&numbers)
+    for number in [SIGINT, SIGTERM] { sigaddset(&numbers, number) }
+    pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
     // A reader that goes away shows up as a failed write instead of ending the process.
     signal(SIGPIPE, SIG_IGN)
     // So does a file that grows beyond the limit set for this process.

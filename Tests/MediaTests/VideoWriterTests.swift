@@ -93,7 +93,9 @@ import Testing
       let frame = try VideoReader.readImage(path: directory("frames/" + name))
       #expect(frame.pixels.elementsEqual(clip.frame(index)))
     }
-    #expect(throws: FileFailure.self) { try VideoWriter.write(clip, to: directory("frames/")) }
+    #expect(throws: MediaFailure.folderExists(path: directory("frames/"))) {
+      try VideoWriter.write(clip, to: directory("frames/"))
+    }
   }
 
   @Test("metadata is stored in each container", arguments: ["a.mp4", "a.mkv", "a.gif", "a.png"])
