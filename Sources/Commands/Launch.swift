@@ -50,7 +50,7 @@ extension VAPCommand {
     let lines = message.split(separator: "\n").map { $0.drop { " -".contains($0) } }
     guard let first = lines.first else { return "unusable command line" }
     let text = lines.count == 1 ? "\(first)" : "\(first) \(lines.dropFirst().joined(separator: ", "))"
-    let commands = configuration.subcommands.compactMap(\.configuration.commandName)
+    let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
     guard let command = arguments.first, !command.hasPrefix("-"), !commands.contains(command) else { return text }
     return "\(text); commands are \(commands.joined(separator: ", "))"
   }
