@@ -28,7 +28,7 @@ package protocol ClipEncodingBackbone: VideoPromptBackbone {
   /// What `ClipEncoder.clipIdentity` will be, without loading anything.
   func clipIdentity(_ options: BackboneOptions) throws -> String
   /// What `ClipEncoder.captionIdentity` will be, without loading anything.
-  func captionIdentity() throws -> String
+  func captionIdentity(_ options: BackboneOptions) throws -> String
   /// Loads the encoders.
   func makeClipEncoder(_ options: BackboneOptions, observer: @escaping RunObserver) throws -> any ClipEncoder
 }

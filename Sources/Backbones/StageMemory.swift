@@ -8,7 +8,8 @@ package struct StageMemory: Sendable, Equatable {
   package let name: String
   /// All weights of the stage's component.
   package let weights: Int
-  /// The weights that must be in memory at one time when they are paged: a segment and the next.
+  /// The weights that are mapped at one time when they are paged: a segment, and what belongs to none. The next segment is
+  /// read ahead into the system's cache, which gives way where memory is short.
   package let window: Int
   /// Activations and scratch.
   package let work: Int
@@ -63,8 +64,8 @@ extension VideoPromptBackbone {
       work: 4 * (width * (6 * tokens + 4 * contextTokens) + 2048 * (feedForwardSize + 2 * width)))
   }
 
-  /// Sizes of a component's weights as they are stored: of all; and of those that lie in memory at one time when they
-  /// are paged, which are what belongs to no segment, and the largest segment with its successor.
+  /// Sizes of a component's weights as they are stored: of all; and of those that are mapped at one time when they are
+  /// paged, which are what belongs to no segment, and the largest segment.
   ///
   /// - Parameters:
   ///   - segments: the path under which the segments' weights lie by index; nil if there are none.
@@ -84,7 +85,6 @@ extension VideoPromptBackbone {
         resident += bytes
       }
     }
-    let pair = segments.map { index, bytes in bytes + segments[index &+ 1, default: 0] }.max() ?? 0
-    return (all, resident + pair)
+    return (all, resident + (segments.values.max() ?? 0))
   }
 }

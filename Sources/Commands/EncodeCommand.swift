@@ -33,6 +33,8 @@ struct EncodeCommand: ParsableCommand {
   @Option(help: "Rows and videos that may be bad before the run ends: a number or a percentage (default: 1%).")
   var maxBad: String?
   @Flag(inversion: .prefixedNo, help: "Follow links that lead out of the data folder.") var followLinks: Bool?
+  @Option(help: "none, or reference: faults of the published training that lie in its encoders (default: none).")
+  var compatibility: String?
 
   @OptionGroup var compute: ComputeOptions
 
@@ -57,6 +59,7 @@ struct EncodeCommand: ParsableCommand {
     settings.tiles = tiles
     settings.maxBad = maxBad
     settings.followLinks = followLinks
+    settings.compatibility = compatibility
     return settings
   }
 }

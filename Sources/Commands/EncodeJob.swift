@@ -54,7 +54,8 @@ struct EncodeJob {
       loader.selection = selection
     }
     self.loader = loader
-    options = BackboneOptions(usesTiles: settings.tiles ?? false)
+    options = BackboneOptions(
+      usesTiles: settings.tiles ?? false, faults: try Compatibility(setting: settings.compatibility).faults)
     var rules = PairingRules()
     rules.scoreThreshold = settings.scoreThreshold ?? rules.scoreThreshold
     rules.condition = settings.condition

@@ -13,6 +13,7 @@ struct EncodeSettings: Decodable, Equatable {
   var tiles: Bool?
   var maxBad: String?
   var followLinks: Bool?
+  var compatibility: String?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, root, cache, height, width, frames
@@ -21,6 +22,7 @@ struct EncodeSettings: Decodable, Equatable {
     case condition, tiles
     case maxBad = "max-bad"
     case followLinks = "follow-links"
+    case compatibility
   }
 
   init() {}
@@ -50,6 +52,7 @@ struct EncodeSettings: Decodable, Equatable {
     merged.tiles = tiles ?? file.tiles
     merged.maxBad = maxBad ?? file.maxBad
     merged.followLinks = followLinks ?? file.followLinks
+    merged.compatibility = compatibility ?? file.compatibility
     return merged
   }
 }

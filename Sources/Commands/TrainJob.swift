@@ -24,10 +24,18 @@ struct TrainJob {
     settings.clips.cache = settings.clips.cache ?? "\(output)/cache"
     clips = try EncodeJob(settings.clips)
     guard let backbone = clips.backbone as? any TrainableBackbone else {
-      throw UsageFailure("\(printable(clips.backbone.directory)): models of this kind cannot be trained by this program")
+      throw UsageFailure(
+        "\(printable(clips.backbone.directory)): models of this kind cannot be trained by this program")
+    }
+    let noised = try settings.flow.noising().map { noising in
+      guard let noised = backbone.trained(with: noising) else {
+        throw UsageFailure(
+          "the settings beginning with 'sigma-' are for models that are trained by flow matching (Wan)")
+      }
+      return noised
     }
     try backbone.check(clips.geometry, referenceCount: settings.references)
-    self.backbone = backbone
+    self.backbone = noised ?? backbone
     self.settings = settings
     folder = RunFolder(path: output)
     if let threads = settings.threads { Workers.threadCount = threads }

@@ -35,7 +35,8 @@ struct TrainRecipe {
     try check(settings.maxGradientNorm, "max-grad-norm", 0...1e9)
     if let decay = settings.ema { try check(decay, "ema", 0...0.999_999_999) }
 
-    let isReference = try Self.choice(settings.compatibility, "compatibility", Compatibility.self) == .reference
+    let compatibility = try Compatibility(setting: settings.clips.compatibility)
+    let isReference = compatibility == .reference
     let precision =
       try settings.precision.map { try Self.choice($0, "precision", Precision.self) }
       ?? (isReference ? .bfloat16 : .float32)
@@ -44,7 +45,7 @@ struct TrainRecipe {
     steps.seed = settings.seed
     steps.accumulation = settings.accumulation
     steps.gradientLimit = settings.maxGradientNorm > 0 ? settings.maxGradientNorm : nil
-    steps.faults = isReference ? .all : []
+    steps.faults = compatibility.faults
     steps.skipLimit = settings.maxSkipped
     steps.recomputes = settings.recompute
     self.steps = steps
@@ -58,7 +59,8 @@ struct TrainRecipe {
     run.isForced = settings.force
     self.run = run
     schedule = LearningRateSchedule(
-      peak: settings.learningRate, course: try Self.choice(settings.schedule, "schedule", LearningRateSchedule.Course.self),
+      peak: settings.learningRate,
+      course: try Self.choice(settings.schedule, "schedule", LearningRateSchedule.Course.self),
       warmUpSteps: settings.warmUp, totalSteps: settings.steps)
     optimizer = AdamW(
       AdamW.Settings(
@@ -76,7 +78,6 @@ struct TrainRecipe {
     self.pairing = pairing
   }
 
-  private enum Compatibility: String, CaseIterable { case none, reference }
   private enum SavedWeights: String, CaseIterable { case trained, full }
 
   private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
@@ -100,7 +101,8 @@ struct TrainRecipe {
       "beta1": "\(settings.beta1)", "beta2": "\(settings.beta2)", "epsilon": "\(settings.epsilon)",
       "weight-decay": "\(settings.weightDecay)", "max-grad-norm": "\(settings.maxGradientNorm)",
       "ema": settings.ema.map { "\($0)" } ?? "none", "precision": optimizer.precision.rawValue,
-      "seed": "\(settings.seed)", "compatibility": settings.compatibility,
+      "seed": "\(settings.seed)", "compatibility": settings.clips.compatibility ?? Compatibility.none.rawValue,
+      "flow": settings.flow.description,
     ]
     // A constant rate does not look ahead, so such a run may be made longer.
     if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }

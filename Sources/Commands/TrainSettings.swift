@@ -4,6 +4,7 @@ import Runtime
 struct TrainSettings: Decodable {
   /// Model, data, cache, size and which rows are used.
   var clips = EncodeSettings()
+  var flow = FlowSettings()
   var output: String?
 
   var references = 1
@@ -24,7 +25,6 @@ struct TrainSettings: Decodable {
   var ema: Double?
   var precision: String?
   var seed: UInt64 = 42
-  var compatibility = "none"
   var recompute = true
   var maxSkipped = 10
 
@@ -51,7 +51,7 @@ struct TrainSettings: Decodable {
     case beta1, beta2, epsilon
     case weightDecay = "weight-decay"
     case maxGradientNorm = "max-grad-norm"
-    case ema, precision, seed, compatibility, recompute
+    case ema, precision, seed, recompute
     case maxSkipped = "max-skipped"
     case saveEvery = "save-every"
     case keep
@@ -63,13 +63,17 @@ struct TrainSettings: Decodable {
     case threads, force
   }
 
-  static var keys: [String] { CodingKeys.allCases.map(\.rawValue) + EncodeSettings.CodingKeys.allCases.map(\.rawValue) }
+  static var keys: [String] {
+    CodingKeys.allCases.map(\.rawValue) + EncodeSettings.CodingKeys.allCases.map(\.rawValue)
+      + FlowSettings.CodingKeys.allCases.map(\.rawValue)
+  }
 
   init() {}
 
   /// Absent keys keep the published recipe's values.
   init(from decoder: any Decoder) throws {
     clips = try EncodeSettings(from: decoder)
+    flow = try FlowSettings(from: decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
     func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value) throws {
       if let found = try values.decodeIfPresent(Value.self, forKey: key) { value = found }
@@ -95,7 +99,6 @@ struct TrainSettings: Decodable {
     try read(.ema, into: &ema)
     try read(.precision, into: &precision)
     try read(.seed, into: &seed)
-    try read(.compatibility, into: &compatibility)
     try read(.recompute, into: &recompute)
     try read(.maxSkipped, into: &maxSkipped)
     try read(.saveEvery, into: &saveEvery)

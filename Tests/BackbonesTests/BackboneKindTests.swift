@@ -124,7 +124,7 @@ final class BackboneKindTests {
   }
 
   @Test(
-    "paged, a component needs its largest pair of segments and what belongs to none; whole, all of it",
+    "paged, a component needs its largest segment and what belongs to none; whole, all of it",
     arguments: BackboneKind.allCases)
   func pagedWeights(kind: BackboneKind) throws {
     let backbone = try kind.open(directory: checkpoint(kind))

@@ -59,10 +59,13 @@ struct CogVideoXClipEncoderTests {
     try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: path)
     func identities(tiles: Bool = false) throws -> [String] {
       let backbone = try CogVideoXBackbone(directory: path)
-      return [try backbone.clipIdentity(BackboneOptions(usesTiles: tiles)), try backbone.captionIdentity()]
+      return [
+        try backbone.clipIdentity(BackboneOptions(usesTiles: tiles)), try backbone.captionIdentity(BackboneOptions()),
+      ]
     }
     let first = try identities()
-    #expect(first == [try backbone.clipIdentity(BackboneOptions()), try backbone.captionIdentity()])
+    #expect(
+      first == [try backbone.clipIdentity(BackboneOptions()), try backbone.captionIdentity(BackboneOptions())])
     #expect(try identities(tiles: true)[0] != first[0])
     let weights = try #require(
       try FileManager.default.contentsOfDirectory(atPath: "\(path)/vae").first { $0.hasSuffix(".safetensors") })

@@ -127,14 +127,16 @@ struct WanTrainingTests {
   // MARK: Encoding
 
   private func encoded(_ faults: PublishedFaults, caption: String = "A &amp; b") throws -> [String: Tensor] {
-    let encoder = try WanClipEncoder(
-      WanBackbone(directory: Self.directory), BackboneOptions(faults: faults), observer: { _ in })
+    let encoder = try WanBackbone(directory: Self.directory)
+      .makeClipEncoder(BackboneOptions(faults: faults), observer: { _ in })
     let size = FrameSize(width: 60, height: 44)
     let picture = VideoClip(
       size: size, frameRate: .training,
       pixels: (0..<size.byteCount).map { UInt8(truncatingIfNeeded: $0 * 7 + $0 / 501) })
-    return try encoder.encode(pixels: .random([1, 3, 5, 32, 48], seed: 4).scaled(by: 0.3), picture: picture)
-      .merging(encoder.encode(caption: caption, observer: { _ in })) { $1 }
+    let pixels = Tensor.random([1, 3, 5, 32, 48], seed: 4).scaled(by: 0.3)
+    return try encoder.encode(
+      PreparedClip(pixels: pixels, picture: picture), caption: caption, observer: { _ in }
+    ).tensors
   }
 
   @Test("encoded clips are what training asks for")

@@ -20,7 +20,7 @@ package struct CogVideoXClipEncoder: ClipEncoder {
     _ backbone: CogVideoXBackbone, _ options: BackboneOptions, observer: @escaping RunObserver
   ) throws {
     clipIdentity = try backbone.clipIdentity(options)
-    captionIdentity = try backbone.captionIdentity()
+    captionIdentity = try backbone.captionIdentity(options)
     autoencoder = try backbone.loadAutoencoder(observer: observer)
     captions = CaptionEncoder(
       tokenizer: try backbone.loadTokenizer(),
@@ -48,7 +48,7 @@ extension CogVideoXBackbone: ClipEncodingBackbone {
     "\(try identity(of: ["vae"])), \(options.usesTiles ? "tiled" : "whole")"
   }
 
-  package func captionIdentity() throws -> String {
+  package func captionIdentity(_ options: BackboneOptions) throws -> String {
     "\(try identity(of: ["tokenizer", "text_encoder"])), \(transformer.maxTextLength) tokens"
   }
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Compute
 import Layers
 import Runtime
+import Schedulers
 import Tensors
 
 /// A backbone whose transformer can be trained, and used for generation while it is.
@@ -21,11 +22,15 @@ package protocol TrainableBackbone: VideoPromptBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> Training
+  /// The same backbone, trained on clips that are noised in another way; nil for one that is not trained by flow matching.
+  func trained(with noising: FlowNoising) -> Self?
   /// Builds the transformer for prediction only.
   func makeDenoiser(_ weights: any ParameterSource) throws -> Denoiser
 }
 
 extension TrainableBackbone {
+  package func trained(with noising: FlowNoising) -> Self? { nil }
+
   package func openWeights() throws -> any ParameterSource {
     try WeightStore(directory: "\(directory)/transformer")
   }

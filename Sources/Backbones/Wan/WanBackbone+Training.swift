@@ -1,4 +1,5 @@
 import Layers
+import Schedulers
 import VideoTransformers
 
 extension WanBackbone: TrainableBackbone {
@@ -14,6 +15,12 @@ extension WanBackbone: TrainableBackbone {
     return WanTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), noising: noising, autoencoder: autoencoder,
       pictureTokens: imageEncoder.tokenCount, positionDesign: positionDesign, faults: faults)
+  }
+
+  package func trained(with noising: FlowNoising) -> WanBackbone? {
+    var copy = self
+    copy.noising = noising
+    return copy
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> WanDenoiser {

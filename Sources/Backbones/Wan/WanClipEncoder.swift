@@ -8,8 +8,10 @@ import Tensors
 import Tokenizers
 import VideoTransformers
 
-/// Autoencoder, image encoder and text encoder of a Wan pipeline, as training uses them: loaded while this value lives.
-package struct WanClipEncoder: Sendable {
+/// Autoencoder, image encoder and text encoder of a Wan pipeline, as training uses them.
+package struct WanClipEncoder: ClipEncoder {
+  package let clipIdentity: String
+  package let captionIdentity: String
   private let autoencoder: WanAutoencoder
   private let pictures: WanPictureEncoder
   private let captions: CaptionEncoder
@@ -17,7 +19,9 @@ package struct WanClipEncoder: Sendable {
   private let context: RunContext
   private let faults: PublishedFaults
 
-  package init(_ backbone: WanBackbone, _ options: BackboneOptions, observer: @escaping RunObserver) throws {
+  fileprivate init(_ backbone: WanBackbone, _ options: BackboneOptions, observer: @escaping RunObserver) throws {
+    clipIdentity = try backbone.clipIdentity(options)
+    captionIdentity = try backbone.captionIdentity(options)
     autoencoder = try backbone.loadAutoencoder(observer: observer)
     pictures = try backbone.loadPictureEncoder(observer: observer)
     captions = CaptionEncoder(
@@ -29,29 +33,42 @@ package struct WanClipEncoder: Sendable {
     faults = options.faults
   }
 
-  /// "video", "image" and "picture" of an `EncodedClip`.
-  ///
-  /// - Parameters:
-  ///   - pixels: `[1, 3, F, H, W]`, values about -1...1.
-  ///   - picture: the first frame at its own size.
-  package func encode(pixels: Tensor, picture: VideoClip) throws -> [String: Tensor] {
+  /// "video", moments of the clip's posterior; "image", means of the posterior of its first frame and grey ones after it;
+  /// "picture", the image encoder's tokens of its first frame.
+  package func encode(_ clip: PreparedClip) throws -> [String: Tensor] {
+    let pixels = clip.pixels
     let (frames, height, width) = (pixels.shape[2], pixels.shape[3], pixels.shape[4])
     let first = pixels.sliced(2, 0..<1).dense()
     let video = try autoencoder.encode(pixels, tiling: tiling, context: context)
     let image = try autoencoder.encode(
       WanLatents.conditionVideo(first, frames: frames), tiling: tiling, context: context)
     let shown =
-      faults.contains(.stretchedPictures) ? StretchedPicture.clip(first.reshaped([3, height, width])) : picture
+      faults.contains(.stretchedPictures) ? StretchedPicture.clip(first.reshaped([3, height, width])) : clip.picture
     return [
       "video": video.moments, "image": image.mean, "picture": try pictures.tokens(of: shown, context: context),
     ]
   }
 
-  /// "text" of an `EncodedClip`.
-  ///
-  /// - Parameter observer: is warned of captions that are too long.
+  /// "text": the embedded caption.
   package func encode(caption: String, observer: RunObserver) throws -> [String: Tensor] {
     let caption = faults.contains(.unmaskedCaptions) ? caption : PromptCleaner.cleaned(caption)
     return ["text": try captions.embed(caption, context, observer: observer)]
+  }
+}
+
+extension WanBackbone: ClipEncodingBackbone {
+  package func clipIdentity(_ options: BackboneOptions) throws -> String {
+    let pictures = options.faults.contains(.stretchedPictures) ? "stretched" : "whole"
+    return "\(try identity(of: ["vae", "image_encoder", "image_processor"])), "
+      + "\(options.usesTiles ? "tiled" : "whole"), pictures \(pictures)"
+  }
+
+  package func captionIdentity(_ options: BackboneOptions) throws -> String {
+    let padding = options.faults.contains(.unmaskedCaptions) ? "unmasked" : "masked"
+    return "\(try identity(of: ["tokenizer", "text_encoder"])), \(WanConfiguration.textLength) tokens, \(padding)"
+  }
+
+  package func makeClipEncoder(_ options: BackboneOptions, observer: @escaping RunObserver) throws -> any ClipEncoder {
+    try WanClipEncoder(self, options, observer: observer)
   }
 }

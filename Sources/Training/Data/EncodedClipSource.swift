@@ -34,7 +34,8 @@ package final class EncodedClipSource: Sendable {
     self.loader = loader
     self.cache = try cache.map {
       Kept(
-        cache: $0, clipIdentity: try backbone.clipIdentity(options), captionIdentity: try backbone.captionIdentity())
+        cache: $0, clipIdentity: try backbone.clipIdentity(options),
+        captionIdentity: try backbone.captionIdentity(options))
     }
   }
 

@@ -52,13 +52,12 @@ struct WanTrainingCases {
       let others = golden.info["captions"]?["reference"]?.strings, others.count == 1
     else { throw golden.failure("lacks captions") }
     let backbone = try WanBackbone(directory: goldens.checkpoint)
-    let encoder = try WanClipEncoder(backbone, BackboneOptions(faults: .all), observer: { _ in })
+    let encoder = try backbone.makeClipEncoder(BackboneOptions(faults: .all), observer: { _ in })
     func encoded(_ video: String, _ caption: String, _ suffix: String) throws -> EncodedClip {
       let pixels = try tensors[video].permuted(0, 2, 1, 3, 4).dense()  // [1, 3, F, H, W]
       let picture = VideoClip(pixels: pixels.sliced(2, 0..<1), frameRate: .training)
-      let clip = EncodedClip(
-        tensors: try encoder.encode(pixels: pixels, picture: picture)
-          .merging(encoder.encode(caption: caption, observer: { _ in })) { $1 })
+      let clip = try encoder.encode(
+        PreparedClip(pixels: pixels, picture: picture), caption: caption, observer: { _ in })
       func compare(_ name: String, _ recorded: String, _ pick: (Tensor) -> Tensor = { $0 }) throws {
         let recorded = "conditions.\(recorded)\(suffix)"
         guard let tensor = clip.tensors[name] else { return comparison.fail(recorded, "was not encoded") }
