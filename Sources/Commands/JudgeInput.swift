@@ -13,7 +13,9 @@ struct JudgeInput {
   /// - Parameters:
   ///   - template, criteria: replace `template.txt` and `criteria` beside the file.
   init(file path: String, template: String?, criteria: String?) throws {
-    settings = try SettingsFile.decode(JudgeSettings.self, at: path)
+    let file = try SettingsFile(path: path)
+    try file.checkKeys(JudgeSettings.CodingKeys.allCases.map(\.rawValue))
+    settings = try file.decode(JudgeSettings.self) ?? JudgeSettings()
     try settings.validate(path: path)
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     self.template = try JudgeTemplate(path: template ?? "\(folder)/template.txt")
@@ -41,5 +43,3 @@ struct JudgeInput {
     try judge.judge(&result, samples, questions, observer: observer)
   }
 }
-
-extension JudgeSettings: CommandSettings {}
