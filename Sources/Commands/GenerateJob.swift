@@ -79,8 +79,9 @@ struct GenerateJob {
     request.scheduler = try choice(settings.scheduler, "--scheduler")
     request.frameSelection = try choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
     request.memoryBudget = try settings.memory.map { text throws(UsageFailure) in
-      guard let bytes = parseByteCount(text), bytes > 0 else {
-        throw UsageFailure("--memory must be a size such as 8G or 512M, not '\(printable(text))'")
+      // Without a unit it would be bytes, which nobody means.
+      guard let bytes = parseByteCount(text), bytes >= 1 << 20 else {
+        throw UsageFailure("--memory must be a size with a unit, such as 8G or 512M, not '\(printable(text))'")
       }
       return bytes
     }
@@ -99,7 +100,8 @@ struct GenerateJob {
     _ backbone: some VideoPromptBackbone, _ printer: ProgressPrinter, _ observer: @escaping RunObserver
   ) throws {
     let generator = try Generator(backbone, request, observer: observer)
-    let description = Self.describe(request, generator.guidance)
+    let description = try request.latents.flatMap { try LatentsFile.settings(ofDenoised: $0) }
+      ?? Self.describe(request, generator)
     var writing = writing
     if keepsMetadata { writing.metadata = description }
     for path in [output, sideBySide].compactMap({ $0 }) {
@@ -167,10 +169,12 @@ struct GenerateJob {
   }
 
   /// The settings that made a video, as one JSON text under the tag that players show; paths without their folders.
-  private static func describe(_ request: GenerationRequest, _ guidance: Guidance) -> [String: String] {
+  private static func describe(
+    _ request: GenerationRequest, _ generator: Generator<some VideoPromptBackbone>
+  ) -> [String: String] {
     func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
     let (kind, scale): (String, Double) =
-      switch guidance {
+      switch generator.guidance {
       case .constant(let scale): ("constant", scale)
       case .dynamic(let scale): ("dynamic", scale)
       }
@@ -179,9 +183,11 @@ struct GenerateJob {
       "negative-prompt": request.negativeCaption, "steps": request.steps, "guidance": scale,
       "guidance-kind": kind, "seed": "\(request.seed)", "frame-selection": request.frameSelection.rawValue,
       "references": request.references.map { ["video": name($0.path), "prompt": $0.caption] },
+      "width": generator.size.width, "height": generator.size.height, "frames": generator.frameCount,
+      "scheduler": generator.method.rawValue,
     ]
     settings["image"] = request.image.map(name)
-    settings["scheduler"] = request.scheduler?.rawValue
+    settings["latents"] = request.latents.map(name)
     // Strings, numbers and lists of them always serialise.
     let data = try? JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys, .withoutEscapingSlashes])
     return ["comment": String(decoding: data ?? Data(), as: UTF8.self)]
