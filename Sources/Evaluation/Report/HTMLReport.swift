@@ -129,7 +129,7 @@ package struct HTMLReport {
 
   private static func video(_ strip: ClipStrip) -> String {
     let panels = strip.panels.map { "<span>\(HTMLText.escaped($0))</span>" }.joined()
-    return "<video muted loop playsinline controls preload=\"metadata\" width=\"\(strip.size.width)\" "
+    return "<video muted loop playsinline preload=\"metadata\" width=\"\(strip.size.width)\" "
       + "height=\"\(strip.size.height)\" src=\"data:video/mp4;base64,\(strip.data.base64EncodedString())\"></video>"
       + "<div class=\"panels\">\(panels)</div>"
   }
@@ -137,12 +137,13 @@ package struct HTMLReport {
   private var samples: String { "<h2>Samples</h2>" + Self.table(ReportTable.samples(result), sortable: true) }
 
   private static func table(_ table: ReportTable, sortable: Bool, own: String? = nil) -> String {
-    let head = table.header.map { title in
+    let kinds = table.header.indices.map { $0 < table.textColumns ? " class=\"text\"" : "" }
+    let head = zip(table.header, kinds).map { title, kind in
       let text = HTMLText.escaped(title)
-      return "<th>\(sortable ? "<button type=\"button\">\(text)</button>" : text)</th>"
+      return "<th\(kind)>\(sortable ? "<button type=\"button\">\(text)</button>" : text)</th>"
     }.joined()
     let body = table.rows.map { row in
-      let cells = row.map { "<td>\(HTMLText.escaped($0))</td>" }.joined()
+      let cells = zip(row, kinds).map { "<td\($1)>\(HTMLText.escaped($0))</td>" }.joined()
       return "<tr\(own != nil && row.first == own ? " class=\"own\"" : "")>\(cells)</tr>"
     }.joined()
     return "<div class=\"wide\"><table\(sortable ? " class=\"sortable\"" : "")><thead><tr>\(head)</tr></thead>"

@@ -14,9 +14,9 @@ struct IntervalPlot {
   let title: String
   let marks: [Mark]
 
-  private static let width = 640.0
-  private static let labelWidth = 190.0
-  private static let valueWidth = 60.0
+  private static let width = 460.0
+  private static let labelWidth = 150.0
+  private static let valueWidth = 48.0
   private static let lineHeight = 24.0
 
   /// Nil without anything to show.
@@ -83,6 +83,6 @@ struct IntervalPlot {
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
   private static func shortened(_ label: String) -> String {
-    label.count > 26 ? label.prefix(25) + "…" : label
+    label.count > 21 ? label.prefix(20) + "…" : label
   }
 }

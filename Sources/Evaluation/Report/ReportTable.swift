@@ -4,11 +4,13 @@ import Foundation
 package struct ReportTable: Sendable, Equatable {
   package let header: [String]
   package let rows: [[String]]
+  /// Columns from the left that hold text; the others hold numbers.
+  package var textColumns = 1
 
   /// This result, with intervals, below the published rows.
   package static func overview(_ result: EvaluationResult) -> ReportTable {
     let names = result.columns.map(\.name)
-    let published = PublishedResults.all.map { row in
+    let published = PublishedResults.all.filter { row in names.contains { row.scores[$0] != nil } }.map { row in
       [row.system] + names.map { name in row.scores[name].map { Self.number($0) } ?? "-" }
     }
     let own = result.summaries.map { summary in Self.cell(summary.mean, summary.lower, summary.upper) }
@@ -38,10 +40,15 @@ package struct ReportTable: Sendable, Equatable {
       ["\(sample.row)", sample.condition ?? "", sample.category ?? "", sample.video ?? ""]
         + result.columns.map { column in sample.scores[column.name].map { number($0) } ?? "" }
     }
-    return ReportTable(header: ["row", "condition", "category", "video"] + result.columns.map(\.title), rows: rows)
+    return ReportTable(
+      header: ["row", "condition", "category", "video"] + result.columns.map(\.title), rows: rows, textColumns: 4)
   }
 
-  static func number(_ value: Double) -> String { String(format: "%.2f", value) }
+  /// With two decimals; what rounds to nothing has no sign.
+  static func number(_ value: Double) -> String {
+    let text = String(format: "%.2f", value)
+    return text == "-0.00" ? "0.00" : text
+  }
 
   static func cell(_ mean: Double?, _ lower: Double?, _ upper: Double?) -> String {
     guard let mean else { return "-" }

@@ -41,4 +41,7 @@ const watcher = new IntersectionObserver((entries) => {
     if (isIntersecting) target.play().catch(() => {}); else target.pause();
   }
 }, { threshold: 0.4 });
-for (const video of document.querySelectorAll("video")) watcher.observe(video);
+for (const video of document.querySelectorAll("video")) {
+  watcher.observe(video);
+  video.addEventListener("click", () => { if (video.paused) video.play().catch(() => {}); else video.pause(); });
+}
