@@ -28,8 +28,8 @@ struct TrainValidation<Backbone: TrainableBackbone> {
 
   /// Writes `validation/step-000100.mp4`: references, target and new clip side by side.
   func run(step: Int, _ weights: CurrentWeights, observer: @escaping RunObserver) throws {
-    // Always the same pair, so that the clips of a run can be compared.
-    let pair = pairs.sampler.sample(0)
+    // Always the same pair, so that the clips of a run can be compared; one whose videos can be read.
+    let pair = try pairs.pair(at: 0, observer: observer).sample
     let manifest = pairs.sampler.pool.manifest
     let target = manifest[pair.target]
     let targetPath = try clips.file(target.video)

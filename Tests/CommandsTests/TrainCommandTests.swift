@@ -120,7 +120,7 @@ struct TrainCommandTests {
     #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
   }
 
-  @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "steps: many", "- a"])
+  @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "keep: many", "- a"])
   func badFile(text: String) throws {
     let config = try directory.write(text, to: "train.yaml")
     #expect(run(flags: [config]) == 3)
