@@ -29,7 +29,8 @@ struct EvalRunCommand: ParsableCommand {
   @Option(help: "The benchmark's CSV file, or the data folder that holds it.", completion: .file())
   var benchmark: String
 
-  @Option(help: "Folder that the table's paths are relative to (default: where the data folder is).", completion: .directory)
+  @Option(
+    help: "Folder that the table's paths are relative to (default: where the data folder is).", completion: .directory)
   var data: String?
 
   @Option(help: "Directory of a published pipeline, whose videos are made.", completion: .directory)
@@ -41,7 +42,11 @@ struct EvalRunCommand: ParsableCommand {
   @Flag(help: "Videos show reference, target and generated beside each other; the right third is scored.")
   var threePanels = false
 
-  @Option(help: "Metrics, separated by commas: clip-score, motion-smoothness, dynamic-degree, aesthetic-quality, psnr, ssim.")
+  @Option(
+    help: """
+      Metrics, separated by commas: clip-score, motion-smoothness, dynamic-degree, aesthetic-quality, psnr, ssim \
+      (default: the first four).
+      """)
   var metrics: String?
 
   @Option(help: "Directory of the metrics' weights; see `vap weights list`.", completion: .directory)
@@ -50,13 +55,17 @@ struct EvalRunCommand: ParsableCommand {
   @Option(help: "CLIP model of the CLIP score: b32 or l14.")
   var clip = MetricSuite.CLIPSize.b32
 
-  @Option(name: .customLong("judge"), help: "A judge's YAML file (configs/judge); may be given for each of several.", completion: .file())
+  @Option(
+    name: .customLong("judge"), help: "A judge's YAML file (configs/judge); may be given for each of several.",
+    completion: .file())
   var judges: [String] = []
 
-  @Option(help: "Text that tells judges how to score (default: template.txt beside the judge's file).", completion: .file())
+  @Option(
+    help: "Text that tells judges how to score (default: template.txt beside the judge's file).", completion: .file())
   var template: String?
 
-  @Option(help: "Folder of the conditions' criteria (default: criteria beside the judge's file).", completion: .directory)
+  @Option(
+    help: "Folder of the conditions' criteria (default: criteria beside the judge's file).", completion: .directory)
   var criteria: String?
 
   @Option(help: "Rows to evaluate, such as 0-3,7 (default: all).")

@@ -25,7 +25,9 @@ struct StudyServeCommand: ParsableCommand {
       --database votes.sqlite
       """)
 
-  @Option(help: "The benchmark's CSV file, or the data folder that holds it.", completion: .file()) var benchmark: String
+  @Option(help: "The benchmark's CSV file, or the data folder that holds it.", completion: .file())
+  var benchmark: String
+
   @Option(help: "Folder that the table's paths are relative to.", completion: .directory) var data: String?
   @Option(name: .customLong("videos"), help: "A system and its folder of videos, as NAME=DIR; two to eight of them.")
   var systems: [String] = []

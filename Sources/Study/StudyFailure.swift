@@ -19,7 +19,8 @@ package enum StudyFailure: Failure, Equatable {
   package var message: String {
     switch self {
     case .systems(let problem): problem
-    case .noQuestions: "there is no row of which all systems have a video (.mp4, .webm or .mov, its name ending in the row)"
+    case .noQuestions:
+      "there is no row of which all systems have a video (.mp4, .webm or .mov, its name ending in the row)"
     case .database(let path, let reason): "\(printable(path, limit: 1024)): \(printable(reason))"
     case .otherStudy(let path):
       "\(printable(path, limit: 1024)): holds votes of a study with other systems or rows; choose another --database"

@@ -94,7 +94,8 @@ package final class VoteStore: Sendable {
 
   /// Rows that a participant has voted on.
   package func finishedRows(of participant: String) throws -> Set<Int> {
-    Set(try rows("SELECT DISTINCT row FROM vote WHERE participant = ?1", [participant], columns: 1).compactMap { Int($0[0]) })
+    let rows = try rows("SELECT DISTINCT row FROM vote WHERE participant = ?1", [participant], columns: 1)
+    return Set(rows.compactMap { Int($0[0]) })
   }
 
   // MARK: - SQLite

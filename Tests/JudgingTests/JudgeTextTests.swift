@@ -77,7 +77,8 @@ struct JudgeTextTests {
     try settings.validate(path: "judge.yaml")
   }
 
-  @Test("a question holds the text, the reference and the clip, small, as frames or as a video", arguments: [true, false])
+  @Test(
+    "a question holds the text, the reference and the clip, small, as frames or as a video", arguments: [true, false])
   func question(asFrames: Bool) throws {
     let directory = try TemporaryDirectory()
     let clip = VideoClip(

@@ -25,7 +25,7 @@ struct StudyServerTests {
       for (number, name) in ["ours", "theirs"].enumerated() {
         let folder = directory.file(name)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        for row in 0..<4 - number { try Data("\(name) \(row)".utf8).write(to: URL(fileURLWithPath: "\(folder)/x_\(row).mp4")) }
+        for row in 0..<4 - number { try directory.write("\(name) \(row)", to: "\(name)/x_\(row).mp4") }
         systems.append(.init(name: name, clips: try ClipSource(directory: folder)))
       }
       let target = directory.file("target.mkv")

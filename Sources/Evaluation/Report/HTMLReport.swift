@@ -75,11 +75,13 @@ package struct HTMLReport {
   }
 
   private var remarks: String {
-    var items = result.skipped.map { "<li>\(HTMLText.escaped($0.metric)) was not run: \(HTMLText.escaped($0.reason))</li>" }
+    var items = result.skipped.map { skipped in
+      "<li>\(HTMLText.escaped(skipped.metric)) was not run: \(HTMLText.escaped(skipped.reason))</li>"
+    }
     items += result.agreements.map { agreement in
       let value = agreement.rankCorrelation.map { ReportTable.number($0) } ?? "not defined"
-      return "<li>Judges \(HTMLText.escaped(agreement.first)) and \(HTMLText.escaped(agreement.second)): rank correlation "
-        + "\(value) over \(agreement.count) samples</li>"
+      return "<li>Judges \(HTMLText.escaped(agreement.first)) and \(HTMLText.escaped(agreement.second)): "
+        + "rank correlation \(value) over \(agreement.count) samples</li>"
     }
     return items.isEmpty ? "" : "<h2>Remarks</h2><ul>\(items.joined())</ul>"
   }

@@ -47,7 +47,8 @@ struct IntervalPlot {
       "<svg viewBox=\"0 0 \(Self.text(Self.width)) \(Self.text(height))\" role=\"img\" aria-label=\"\(name)\">"
     ]
     for step in Self.ticks(from, to) {
-      parts.append("<line class=\"grid\" x1=\"\(x(step))\" x2=\"\(x(step))\" y1=\"4\" y2=\"\(Self.text(height - 22))\"/>")
+      parts.append(
+        "<line class=\"grid\" x1=\"\(x(step))\" x2=\"\(x(step))\" y1=\"4\" y2=\"\(Self.text(height - 22))\"/>")
       parts.append(
         "<text class=\"label\" x=\"\(x(step))\" y=\"\(Self.text(height - 6))\" text-anchor=\"middle\">"
           + "\(Self.tick(step))</text>")
