@@ -13,7 +13,7 @@ package enum JSONValue: Sendable, Equatable {
   static let mostValues = 1_000_000
 
   /// Parses a whole text; two members of an object with the same key are refused.
-  init(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
+  package init(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
     var scanner = JSONScanner(bytes)
     var count = 0
     self = try Self.parse(&scanner, depth: 0, count: &count)

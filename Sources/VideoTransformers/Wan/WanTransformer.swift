@@ -80,7 +80,8 @@ package struct WanTransformer: Sendable {
     blocks = MixtureStack(
       scope("blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers
     ) { WanBranch($0, suffix: $1, configuration) }
-    outputTable = scope.parameter("scale_shift_table", [1, 2, width])
+    outputTable = scope.parameter(
+      "scale_shift_table", [1, 2, width], initially: .normal(deviation: 1 / Float(width).squareRoot()))
     outputNorm = LayerNorm(
       scope("norm_out"), width: width, epsilon: Float(configuration.normEpsilon), isAffine: false)
     output = Linear(
@@ -177,7 +178,8 @@ struct WanPatchEmbedding: Sendable {
     rows = configuration.patchSize[1]
     columns = configuration.patchSize[2]
     weight = scope.parameter("weight", [configuration.hiddenSize, configuration.inChannels, 1, rows, columns])
-    bias = scope.parameter("bias", [configuration.hiddenSize])
+    bias = scope.parameter(
+      "bias", [configuration.hiddenSize], initially: .uniform(fanIn: configuration.inChannels * rows * columns))
   }
 
   /// `[B, C, F, H, W]` to `[B, F H/rows W/columns, D]`, in (frame, row, column) order.
