@@ -112,7 +112,9 @@ package struct WanTransformer: Sendable {
       streams.reference = stream
       reference = condition(clips, tokens: stream.shape[1], expertEmbedding, context)
     }
-    let finished = try blocks(streams, target: target, reference: reference, context: context) { index, streams in
+    let finished = try blocks(
+      streams, StreamConditioning(target: target, reference: reference), context: context
+    ) { index, streams in
       context.probe("block\(index).target", streams.target)
       if let stream = streams.reference { context.probe("block\(index).reference", stream) }
     }
