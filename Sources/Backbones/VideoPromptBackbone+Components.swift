@@ -7,13 +7,30 @@ import Tensors
 
 // What backbones do alike with the directory of their checkpoint.
 extension VideoPromptBackbone {
+  /// Loads the transformer, with what is added to it.
+  func loadTransformer<Model>(
+    observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
+    _ build: (ParameterScope) -> Model
+  ) throws -> Model {
+    let loader = ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
+    let model = try finish(loader, additions.configurationFolder(directory), observer, ignoring: ignorable, build)
+    try loader.finishAdapters()
+    return model
+  }
+
   /// Loads the model in a component's folder; tensors that are not part of it are warned of.
   func load<Model>(
     _ component: String, observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
     _ build: (ParameterScope) -> Model
   ) throws -> Model {
     let path = "\(directory)/\(component)"
-    let loader = ParameterLoader(try WeightStore(directory: path))
+    return try finish(ParameterLoader(WeightStore(directory: path)), path, observer, ignoring: ignorable, build)
+  }
+
+  private func finish<Model>(
+    _ loader: ParameterLoader, _ path: String, _ observer: RunObserver, ignoring ignorable: (String) -> Bool,
+    _ build: (ParameterScope) -> Model
+  ) throws -> Model {
     let model = build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
     if !unexpected.isEmpty {
@@ -47,11 +64,17 @@ extension VideoPromptBackbone {
     _ component: String, _ facts: [ComponentSummary.Fact], ignoring ignorable: (String) -> Bool = { _ in false },
     _ build: (ParameterScope) -> Void
   ) throws -> ComponentSummary {
-    let store = try WeightStore(directory: "\(directory)/\(component)")
-    let loader = ParameterLoader(store)
+    let isTransformer = component == "transformer"
+    var stores = [try WeightStore(directory: "\(directory)/\(component)")]
+    if isTransformer, let expert = additions.expert { stores.insert(try WeightStore(directory: expert), at: 0) }
+    let loader =
+      isTransformer
+      ? ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
+      : ParameterLoader(stores[0])
     build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
-    return ComponentSummary(name: component, facts: facts, store: store, unexpected: unexpected)
+    try loader.finishAdapters()
+    return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
   }
 
   /// Size of a component's weights as they are stored.

@@ -5,6 +5,8 @@ import Yams
 /// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
 struct GenerateSettings: Decodable, Equatable {
   var model: String?
+  var expert: String?
+  var adapters: [String]?
   var referenceVideos: [String]?
   var referencePrompts: [String]?
   var image: String?
@@ -31,7 +33,8 @@ struct GenerateSettings: Decodable, Equatable {
   var overwrite: Bool?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case model
+    case model, expert
+    case adapters = "lora"
     case referenceVideos = "ref-video"
     case referencePrompts = "ref-prompt"
     case image, prompt
@@ -83,6 +86,8 @@ struct GenerateSettings: Decodable, Equatable {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     func resolved(_ path: String) -> String { URL(fileURLWithPath: path, relativeTo: folder).path }
     model = model.map(resolved)
+    expert = expert.map(resolved)
+    adapters = adapters?.map(resolved)
     referenceVideos = referenceVideos?.map(resolved)
     image = image.map(resolved)
     latents = latents.map(resolved)
@@ -112,6 +117,8 @@ struct GenerateSettings: Decodable, Equatable {
   func over(_ file: GenerateSettings) -> GenerateSettings {
     var merged = file
     merged.model = model ?? file.model
+    merged.expert = expert ?? file.expert
+    merged.adapters = adapters ?? file.adapters
     merged.referenceVideos = referenceVideos ?? file.referenceVideos
     merged.referencePrompts = referencePrompts ?? file.referencePrompts
     merged.image = image ?? file.image

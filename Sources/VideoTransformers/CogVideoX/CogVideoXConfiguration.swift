@@ -45,6 +45,8 @@ package struct CogVideoXConfiguration: Sendable, Equatable, ValidatedConfig {
   /// Latent frames of a clip of `sampleFrames`.
   package var sampleLatentFrames: Int { (sampleFrames - 1) / temporalCompressionRatio + 1 }
   package var hasExpert: Bool { !expertLayers.isEmpty }
+  /// Whether the model reads reference videos.
+  package var readsReferences: Bool { hasExpert || coupling == .inContext }
 
   /// The same model without its expert.
   package var base: CogVideoXConfiguration {
