@@ -74,7 +74,7 @@ let swiftTargets: [Target] = rows.map { row in
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
-  "Media", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in

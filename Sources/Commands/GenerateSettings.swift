@@ -1,9 +1,7 @@
 import Foundation
-import Runtime
-import Yams
 
 /// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
-struct GenerateSettings: Decodable, Equatable {
+struct GenerateSettings: CommandSettings, Equatable {
   var model: String?
   var expert: String?
   var adapters: [String]?
@@ -54,35 +52,7 @@ struct GenerateSettings: Decodable, Equatable {
 
   /// Reads a YAML file; relative paths in it are relative to the file's folder.
   init(file path: String) throws {
-    let text: String
-    do {
-      let data = try Data(contentsOf: URL(fileURLWithPath: path))
-      guard data.count <= 1 << 20 else { throw SettingsFailure(path: path, problem: "is too large for settings") }
-      guard let decoded = String(data: data, encoding: .utf8) else {
-        throw SettingsFailure(path: path, problem: "is not UTF-8 text")
-      }
-      text = decoded
-    } catch let failure as SettingsFailure {
-      throw failure
-    } catch {
-      throw FileFailure(path: path, action: "read settings", code: ENOENT)
-    }
-    do {
-      let keys = try Self.topLevelKeys(text, path: path)
-      let known = Set(CodingKeys.allCases.map(\.rawValue))
-      if let unknown = keys.first(where: { !known.contains($0) }) {
-        throw SettingsFailure(
-          path: path,
-          problem: "has an unknown key '\(printable(unknown))'; known are \(known.sorted().joined(separator: ", "))")
-      }
-      self = keys.isEmpty ? GenerateSettings() : try YAMLDecoder().decode(GenerateSettings.self, from: text)
-    } catch let failure as SettingsFailure {
-      throw failure
-    } catch let error as DecodingError {
-      throw SettingsFailure(path: path, problem: Self.explain(error))
-    } catch {
-      throw SettingsFailure(path: path, problem: "is not valid YAML: \(printable("\(error)", limit: 200))")
-    }
+    self = try SettingsFile.decode(GenerateSettings.self, at: path)
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     func resolved(_ path: String) -> String { URL(fileURLWithPath: path, relativeTo: folder).path }
     model = model.map(resolved)
@@ -91,26 +61,6 @@ struct GenerateSettings: Decodable, Equatable {
     referenceVideos = referenceVideos?.map(resolved)
     image = image.map(resolved)
     latents = latents.map(resolved)
-  }
-
-  private static func topLevelKeys(_ text: String, path: String) throws -> [String] {
-    guard let node = try Yams.compose(yaml: text) else { return [] }
-    guard let mapping = node.mapping else {
-      throw SettingsFailure(path: path, problem: "is not a list of 'key: value'")
-    }
-    return mapping.keys.map { $0.string ?? "?" }
-  }
-
-  private static func explain(_ error: DecodingError) -> String {
-    switch error {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      let field = context.codingPath.map(\.stringValue).joined(separator: ".")
-      return field.isEmpty
-        ? "is not valid YAML: \(printable(context.debugDescription, limit: 200))"
-        : "has an unusable value for '\(printable(field))'"
-    case .keyNotFound(let key, _): return "lacks '\(key.stringValue)'"
-    @unknown default: return "is not usable"
-    }
   }
 
   /// These settings where they say something, else those of `file`.
@@ -145,12 +95,4 @@ struct GenerateSettings: Decodable, Equatable {
     merged.overwrite = overwrite ?? file.overwrite
     return merged
   }
-}
-
-/// A settings file that cannot be used.
-struct SettingsFailure: Failure, Equatable {
-  let path: String
-  let problem: String
-  var category: FailureCategory { .badInput }
-  var message: String { "\(path) \(problem)" }
 }

@@ -7,6 +7,14 @@ extension VAPCommand {
   /// Runs the program on the process's arguments and ends it with the status that the outcome calls for.
   package static func launch() -> Never {
     Interruption.install()
+    // Swift repairs such arguments silently; a name that was repaired is the name of no file.
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }
+      report(
+        "error: argument \(index), '\(printable(String(cString: argument)))', is not UTF-8 text; "
+          + "rename the file or give a link to it")
+      Foundation.exit(FailureCategory.usage.rawValue)
+    }
     Foundation.exit(run(Array(CommandLine.arguments.dropFirst())))
   }
 

@@ -5,6 +5,7 @@ package struct VAPCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "vap",
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
+    version: "0.1.0",
     subcommands: [GenerateCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self])
 
   package init() {}

@@ -14,22 +14,29 @@ package enum LinearGradientKernel {
     _ gradient: UnsafePointer<Float>, rows: Int, _ weight: StoredMatrix, _ output: UnsafeMutablePointer<Float>
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
-    let rowTiles = Tiling(count: rows, limit: tileRows, multiple: 16)
-    let panels = Tiling(count: inputs, limit: tileColumns, multiple: 64)
-    let chunks = Tiling(count: outputs, limit: tileOutputs, multiple: 64)
+    let isPacked = PackedProduct.isFast(rows: rows)
+    let rowTiles = Tiling(count: rows, limit: isPacked ? PackedProduct.tileRows : tileRows, multiple: 16)
+    let panels = Tiling(count: inputs, limit: isPacked ? PackedProduct.panel : tileColumns, multiple: 64)
+    let chunks = Tiling(count: outputs, limit: isPacked ? PackedProduct.depth : tileOutputs, multiple: 64)
     // Sound: tiles write disjoint parts of the output and only read everything else.
     nonisolated(unsafe) let (gradient, output, weight) = (gradient, output, weight)
     Workers.forEach(rowTiles.tiles * panels.tiles) { tile in
       let rowRange = rowTiles[tile % rowTiles.tiles]
       let panel = panels[tile / rowTiles.tiles]
+      let target = output + rowRange.lowerBound * inputs + panel.lowerBound
       for chunk in 0..<chunks.tiles {
         let part = chunks[chunk]
+        let source = gradient + rowRange.lowerBound * outputs + part.lowerBound
         weight.withBlock(rows: part, columns: panel) { weights, stride in
-          BLAS.multiply(
-            rowRange.count, panel.count, part.count,
-            gradient + rowRange.lowerBound * outputs + part.lowerBound, strideA: outputs,
-            weights, strideB: stride, transposedB: false, beta: chunk == 0 ? 0 : 1,
-            output + rowRange.lowerBound * inputs + panel.lowerBound, strideC: inputs)
+          if isPacked {
+            PackedProduct.multiply(
+              rowRange.count, panel.count, part.count, source, strideA: outputs, weights, strideB: stride,
+              transposedB: false, adds: chunk > 0, target, strideC: inputs)
+          } else {
+            BLAS.multiply(
+              rowRange.count, panel.count, part.count, source, strideA: outputs, weights, strideB: stride,
+              transposedB: false, beta: chunk == 0 ? 0 : 1, target, strideC: inputs)
+          }
         }
       }
     }

@@ -85,9 +85,10 @@ package enum LinearKernel {
     _ activation: Activation, _ output: UnsafeMutablePointer<Float>
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
-    let rowTiles = Tiling(count: rows, limit: tileRows, multiple: 16)
-    let panels = Tiling(count: outputs, limit: tileOutputs, multiple: 64)
-    let chunks = Tiling(count: inputs, limit: tileInputs, multiple: 64)
+    let isPacked = PackedProduct.isFast(rows: rows)
+    let rowTiles = Tiling(count: rows, limit: isPacked ? PackedProduct.tileRows : tileRows, multiple: 16)
+    let panels = Tiling(count: outputs, limit: isPacked ? PackedProduct.panel : tileOutputs, multiple: 64)
+    let chunks = Tiling(count: inputs, limit: isPacked ? PackedProduct.depth : tileInputs, multiple: 64)
     // Sound: tiles write disjoint parts of the output and only read everything else.
     nonisolated(unsafe) let (input, bias, output, weight) = (input, bias, output, weight)
     Workers.forEach(rowTiles.tiles * panels.tiles) { tile in
@@ -96,11 +97,17 @@ package enum LinearKernel {
       let target = output + rowRange.lowerBound * outputs + panel.lowerBound
       for chunk in 0..<chunks.tiles {
         let columns = chunks[chunk]
+        let source = input + rowRange.lowerBound * inputs + columns.lowerBound
         weight.withBlock(rows: panel, columns: columns) { weights, stride in
-          BLAS.multiply(
-            rowRange.count, panel.count, columns.count,
-            input + rowRange.lowerBound * inputs + columns.lowerBound, strideA: inputs, weights, strideB: stride,
-            beta: chunk == 0 ? 0 : 1, target, strideC: outputs)
+          if isPacked {
+            PackedProduct.multiply(
+              rowRange.count, panel.count, columns.count, source, strideA: inputs, weights, strideB: stride,
+              transposedB: true, adds: chunk > 0, target, strideC: outputs)
+          } else {
+            BLAS.multiply(
+              rowRange.count, panel.count, columns.count, source, strideA: inputs, weights, strideB: stride,
+              beta: chunk == 0 ? 0 : 1, target, strideC: outputs)
+          }
         }
       }
       kernels.bias_activate(

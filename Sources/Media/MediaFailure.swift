@@ -23,6 +23,7 @@ package enum MediaFailure: Failure, Equatable {
   // Writing.
   case unknownExtension(path: String)
   case fileExists(path: String)
+  case folderExists(path: String)
   case oddSize(path: String, size: FrameSize)
   case notOneFrame(path: String, frameCount: Int)
   case frameRateTooHigh(path: String, rate: FrameRate, limit: Int)
@@ -33,7 +34,7 @@ package enum MediaFailure: Failure, Equatable {
 
   package var category: FailureCategory {
     switch self {
-    case .unknownExtension, .fileExists, .oddSize, .notOneFrame, .frameRateTooHigh: .usage
+    case .unknownExtension, .fileExists, .folderExists, .oddSize, .notOneFrame, .frameRateTooHigh: .usage
     case .missingDecoder, .missingEncoder, .clipTooLarge, .tooSlow, .outOfMemory: .resources
     default: .badInput
     }
@@ -73,6 +74,8 @@ package enum MediaFailure: Failure, Equatable {
     case .unknownExtension(let path):
       "\(name(path)): the name must end in .mp4, .mkv, .gif, .png, or / for a folder of PNG files"
     case .fileExists(let path): "\(name(path)): exists already; choose another name or allow overwriting"
+    case .folderExists(let path):
+      "\(name(path)): exists already, and a folder is never replaced; remove it or choose another name"
     case .oddSize(let path, let size):
       "\(name(path)): H.264 in yuv420p needs an even width and height, not \(size); "
         + "use \(size.width + size.width % 2)x\(size.height + size.height % 2), or write .mkv, which takes any size"

@@ -5,35 +5,40 @@ package enum AtomicFile {
   /// Runs `write` with a temporary path in the target's directory, then syncs and renames it to `path`.
   ///
   /// The temporary name keeps the target's extension, so that writers which look at it (FFmpeg) choose the same format.
-  /// If anything throws, the temporary is removed and an existing file at `path` is left as it was.
-  package static func write<Result>(to path: String, _ write: (_ temporary: String) throws -> Result) throws -> Result {
-    let target = URL(fileURLWithPath: path)
-    let directory = target.deletingLastPathComponent().path
+  /// If anything throws, the temporary is removed and an existing file at `path` is left as it was. A symbolic link at
+  /// `path` stays; what it points to is written. Temporaries that killed processes left of the same target go away.
+  ///
+  /// - Parameter replacing: whether a file that stands at `path` when the new one is complete is replaced; throws if not.
+  package static func write<Result>(
+    to path: String, replacing: Bool = true, _ write: (_ temporary: String) throws -> Result
+  ) throws -> Result {
     try checkWritableTarget(path)
-    let temporary = "\(directory)/.partial-\(getpid())-\(target.lastPathComponent)"
+    let place = Place(path)
+    place.removeLeftovers()
     do {
-      let result = try write(temporary)
-      try sync(temporary)
-      guard rename(temporary, path) == 0 else { throw FileFailure(path: path, action: "move the finished file here") }
-      try sync(directory)
+      let result = try write(place.temporary)
+      try sync(place.temporary)
+      try place.finish(replacing: replacing)
+      try sync(place.directory)
       return result
     } catch {
-      try? FileManager.default.removeItem(atPath: temporary)
+      try? FileManager.default.removeItem(atPath: place.temporary)
       throw error
     }
   }
 
-  /// Throws if `path` names a directory or stands in a directory that is missing or not writable.
+  /// Throws if something other than a regular file stands at `path`, or its directory is missing or not writable.
   package static func checkWritableTarget(_ path: String) throws(FileFailure) {
-    var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
-      throw FileFailure(path: path, action: "write a file here", code: EISDIR)
+    let place = Place(path)
+    if let type = fileType(place.path), type != S_IFREG {
+      // A rename would put a file in the place of a device or pipe, for every program on the machine.
+      throw FileFailure(path: path, action: "write a file here", code: type == S_IFDIR ? EISDIR : EEXIST)
     }
-    let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+    let directory = place.directory
+    guard let type = fileType(directory) else {
       throw FileFailure(path: directory, action: "write \(path) in it", code: ENOENT)
     }
-    guard isDirectory.boolValue else { throw FileFailure(path: directory, action: "write in it", code: ENOTDIR) }
+    guard type == S_IFDIR else { throw FileFailure(path: directory, action: "write in it", code: ENOTDIR) }
     guard access(directory, W_OK) == 0 else { throw FileFailure(path: directory, action: "write in it") }
   }
 
@@ -62,10 +67,65 @@ package enum AtomicFile {
     }
   }
 
+  /// `S_IFREG`, `S_IFDIR`, ... of what stands at `path` or where a link there points to; nil if nothing does.
+  private static func fileType(_ path: String) -> mode_t? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+  }
+
   private static func sync(_ path: String) throws(FileFailure) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileFailure(path: path, action: "open for syncing") }
     defer { close(descriptor) }
     guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileFailure(path: path, action: "sync") }
+  }
+}
+
+/// Where a file is to appear, and the temporary name beside it.
+private struct Place {
+  private static let prefix = ".partial-"
+
+  /// As the caller named it, for messages.
+  let given: String
+  /// With links followed.
+  let path: String
+  let directory: String
+  private let name: Substring
+
+  init(_ given: String) {
+    self.given = given
+    let target = URL(fileURLWithPath: given).resolvingSymlinksInPath()
+    path = target.path
+    directory = target.deletingLastPathComponent().path
+    // File systems allow 255 bytes; the end of the name tells the format.
+    name = Substring(decoding: target.lastPathComponent.utf8.suffix(200), as: UTF8.self)
+  }
+
+  var temporary: String { "\(directory)/\(Self.prefix)\(getpid())-\(name)" }
+
+  /// Removes temporaries of this target whose process is gone.
+  func removeLeftovers() {
+    for entry in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
+      guard entry.hasPrefix(Self.prefix), entry.hasSuffix("-\(name)"),
+        let process = Int32(entry.dropFirst(Self.prefix.count).dropLast(name.count + 1)), process > 0,
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      try? FileManager.default.removeItem(atPath: "\(directory)/\(entry)")
+    }
+  }
+
+  func finish(replacing: Bool) throws(FileFailure) {
+    if !replacing {
+      // Unlike a rename, a link fails if another process was quicker.
+      if link(temporary, path) == 0 {
+        unlink(temporary)
+        return
+      }
+      if errno == EEXIST { throw FileFailure(path: given, action: "put the finished file here") }
+      // Directories and some file systems have no links.
+    }
+    guard rename(temporary, path) == 0 else {
+      throw FileFailure(path: given, action: "move the finished file here")
+    }
   }
 }

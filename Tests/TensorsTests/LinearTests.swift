@@ -30,6 +30,15 @@ struct LinearTests {
     }
   }
 
+  @Test("Products of many rows and more inputs than are multiplied at a time", arguments: weightTypes)
+  func manyRows(dtype: DType) {
+    let input = Tensor.random([2, 65, 1030], seed: 1)
+    let weight = Tensor.random([67, 1030], seed: 2).stored(as: dtype)
+    let bias = Tensor.random([67], seed: 3)
+    // Sums of a thousand products of order 1.
+    expectClose(input.linear(weight, bias: bias, .geluTanh), oracle(input, weight, bias, .geluTanh), absolute: 1e-4)
+  }
+
   @Test("Activations are fused in, with and without bias", arguments: Activation.allCases)
   func activations(activation: Activation) {
     let (input, weight) = (Tensor.random([5, 9], seed: 1), Tensor.random([70, 9], seed: 2))

@@ -13,7 +13,9 @@ package enum ImageWriter {
     try AtomicFile.checkWritableTarget(path)
     if !overwrites, FileManager.default.fileExists(atPath: path) { throw MediaFailure.fileExists(path: path) }
     let data = try pngData(clip, metadata: metadata, path: path)
-    try AtomicFile.write(to: path) { temporary in try OutputFile.write(data, to: temporary, as: path) }
+    try AtomicFile.write(to: path, replacing: overwrites) { temporary in
+      try OutputFile.write(data, to: temporary, as: path)
+    }
   }
 
   /// The bytes of such a file; `path` is for messages.

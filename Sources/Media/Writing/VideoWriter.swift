@@ -56,7 +56,7 @@ package enum VideoWriter {
     let format = try VideoFormat(path: path)
     let place = format == .pngFolder ? folderPath(path) : path
     if format == .pngFolder, FileManager.default.fileExists(atPath: place) {
-      throw FileFailure(path: place, action: "make a folder of frames here", code: EEXIST)
+      throw MediaFailure.folderExists(path: path)
     }
     try AtomicFile.checkWritableTarget(place)
     if !options.overwrites, FileManager.default.fileExists(atPath: place) { throw MediaFailure.fileExists(path: path) }
@@ -97,7 +97,7 @@ package enum VideoWriter {
     case .png: try ImageWriter.writePNG(clip, to: path, overwrites: options.overwrites, metadata: options.metadata)
     case .pngFolder: try writeFolder(clip, to: folderPath(path), metadata: options.metadata)
     case .mp4, .mkv, .gif:
-      try AtomicFile.write(to: path) { temporary in
+      try AtomicFile.write(to: path, replacing: options.overwrites) { temporary in
         let file = try OutputFile(path: temporary, write: system)
         try encode(clip, as: format, recipe, into: file, path: path, metadata: options.metadata)
       }
