@@ -15,7 +15,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let rows: [Row] = [
   // What a process needs of its machine, and how to compute on bytes.
-  Row(name: "Runtime", imports: []),
+  Row(name: "Runtime", imports: ["CCrypto"]),
   Row(name: "Compute", imports: ["Runtime", "CKernels", "COpenBLAS"]),
   // Tensors, files of tensors, parameters and layers.
   Row(name: "Tensors", imports: ["Compute"]),
@@ -28,6 +28,7 @@ let rows: [Row] = [
   Row(name: "Autoencoders", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
+  Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -36,7 +37,11 @@ let rows: [Row] = [
       "Tensors", "Compute", "Runtime",
     ]),
   // What a user runs.
-  Row(name: "Training", imports: ["Layers", "Tensors", "Compute", "Runtime"]),
+  Row(
+    name: "Training",
+    imports: [
+      "Datasets", "Backbones", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
   Row(
     name: "Generation",
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
@@ -59,8 +64,8 @@ let rows: [Row] = [
   Row(
     name: "Commands",
     imports: [
-      "Generation", "Verification", "Benchmarks", "Backbones", "Schedulers", "Media", "Layers", "Checkpoints",
-      "Tensors", "Compute", "Runtime",
+      "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones", "Schedulers", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -73,8 +78,8 @@ let swiftTargets: [Target] = rows.map { row in
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
-  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Encoders", "Evaluation", "Generation", "Layers",
-  "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
+  "Layers", "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
@@ -99,6 +104,8 @@ let package = Package(
     .systemLibrary(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),

@@ -3,9 +3,9 @@ import Foundation
 import Runtime
 
 /// The families of checkpoints that this program runs.
-package enum BackboneKind: Sendable, CaseIterable {
-  case cogVideoX
-  case wan
+package enum BackboneKind: String, Sendable, CaseIterable {
+  case cogVideoX = "CogVideoX"
+  case wan = "Wan"
 
   /// Classes of published pipelines and of their transformers, with and without a Video-As-Prompt expert.
   private var classNames: [String] {
@@ -22,15 +22,30 @@ package enum BackboneKind: Sendable, CaseIterable {
     }
   }
 
-  /// Reads the class of the pipeline in `directory`, or of its transformer where no `model_index.json` lies with it.
+  /// Reads the class of the pipeline in `directory`, or of its transformer where no `model_index.json` lies with it;
+  /// throws if the two are of different families.
   package init(directory: String) throws {
-    let index = try ConfigFile(ifPresentAt: "\(directory)/model_index.json")
-    let file = try index ?? ConfigFile(path: "\(directory)/transformer/config.json")
-    let name = file.className ?? ""
-    guard let kind = Self.allCases.first(where: { $0.classNames.contains(name) }) else {
-      throw BackboneFailure.unsupportedPipeline(path: file.path, name: name)
+    let transformerPath = "\(directory)/transformer/config.json"
+    guard let index = try ConfigFile(ifPresentAt: "\(directory)/model_index.json") else {
+      self = try Self.named(by: ConfigFile(path: transformerPath))
+      return
     }
-    self = kind
+    self = try Self.named(by: index)
+    guard let name = try ConfigFile(ifPresentAt: transformerPath)?.className, let other = Self.named(name),
+      other != self
+    else { return }
+    throw BackboneFailure.component(
+      path: transformerPath,
+      problem: "is of a \(other.rawValue) model ('\(printable(name))'), but model_index.json names a \(rawValue) "
+        + "pipeline; put the transformer that belongs to it there")
+  }
+
+  private static func named(_ name: String) -> BackboneKind? { allCases.first { $0.classNames.contains(name) } }
+
+  private static func named(by file: ConfigFile) throws(BackboneFailure) -> BackboneKind {
+    let name = file.className ?? ""
+    guard let kind = named(name) else { throw .unsupportedPipeline(path: file.path, name: name) }
+    return kind
   }
 
   /// Reads the configurations of the pipeline in `directory`.

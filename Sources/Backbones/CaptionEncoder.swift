@@ -51,7 +51,7 @@ struct CaptionEncoder: Sendable {
   }
 
   /// `[1, T, text size]`
-  private func embed(_ caption: String, _ context: RunContext, observer: RunObserver) throws -> Tensor {
+  func embed(_ caption: String, _ context: RunContext, observer: RunObserver) throws -> Tensor {
     let tokens = try tokenizer.encode(caption, maxLength: length)
     if tokens.droppedCount > 0 {
       observer(

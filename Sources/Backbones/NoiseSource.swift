@@ -6,10 +6,14 @@ import Tensors
 package enum NoisePurpose: Sendable, Hashable {
   /// Sampling the image condition from the autoencoder's posterior.
   case image
+  /// Sampling the target of a training step from the autoencoder's posterior.
+  case target
   /// The latents that denoising starts from.
   case initialLatents
   /// Sampling the reference with this index.
   case reference(Int)
+  /// Noise for the reference with this index, where references are trained on too.
+  case referenceNoise(Int)
   /// Sampling the first frame of the reference with this index.
   case referenceFirstFrame(Int)
   /// The scheduler's draw with this index at a step.
@@ -20,8 +24,10 @@ package enum NoisePurpose: Sendable, Hashable {
     switch self {
     case .image: 0
     case .initialLatents: 1
+    case .target: 2
     case .reference(let index): 1 << 16 + UInt64(index)
     case .referenceFirstFrame(let index): 2 << 16 + UInt64(index)
+    case .referenceNoise(let index): 4 << 16 + UInt64(index)
     case .sampling(let step, let draw): 3 << 32 + UInt64(step) << 8 + UInt64(draw)
     }
   }

@@ -39,6 +39,12 @@ package struct TransformerAdditions: Sendable {
   /// Adapters from files, and those that are trained.
   package var adapterSources: [any AdapterSource] { adapters + (plan?.adapterSources(seed: seed) ?? []) }
 
+  /// Adapters from files, and the trained ones as they are among the weights of a model in training.
+  func adapterSources(in weights: any ParameterSource) -> [any AdapterSource] {
+    guard let plan, plan.trained == .lora else { return adapters }
+    return adapters + [StoredAdapters(weights, scale: plan.adapters.scale)]
+  }
+
   private func stored(_ directory: String) throws -> any ParameterSource {
     let own = try WeightStore(directory: "\(directory)/transformer")
     guard let expert else { return own }

@@ -1,8 +1,10 @@
 import Autoencoders
 import Checkpoints
 import Compute
+import Encoders
 import Layers
 import Runtime
+import Schedulers
 import Tensors
 
 // What backbones do alike with the directory of their checkpoint.
@@ -16,6 +18,20 @@ extension VideoPromptBackbone {
     let model = try finish(loader, additions.configurationFolder(directory), observer, ignoring: ignorable, build)
     try loader.finishAdapters()
     return model
+  }
+
+  /// Reads the sampling method of the pipeline in `directory`; throws unless it is for flows or not, as its model is.
+  static func readScheduler(directory: String, samplesFlows: Bool) throws -> SchedulerConfiguration {
+    let path = "\(directory)/scheduler/scheduler_config.json"
+    let scheduler = try ConfigFile.decode(SchedulerConfiguration.self, at: path)
+    guard scheduler.samplesFlows == samplesFlows else {
+      throw BackboneFailure.component(
+        path: path,
+        problem:
+          "_class_name is a scheduler for \(samplesFlows ? "CogVideoX" : "Wan") models, and this is not one; use the "
+          + "scheduler that was published with the transformer")
+    }
+    return scheduler
   }
 
   /// Loads the model in a component's folder; tensors that are not part of it are warned of.
@@ -59,30 +75,9 @@ extension VideoPromptBackbone {
       onFrames: { try frames($0.pixels.reshaped(Shape([1] + $0.pixels.shape.extents))) })
   }
 
-  /// Opens the model in a component's folder to describe it.
-  func summary(
-    _ component: String, _ facts: [ComponentSummary.Fact], ignoring ignorable: (String) -> Bool = { _ in false },
-    _ build: (ParameterScope) -> Void
-  ) throws -> ComponentSummary {
-    let isTransformer = component == "transformer"
-    var stores = [try WeightStore(directory: "\(directory)/\(component)")]
-    if isTransformer, let expert = additions.expert { stores.insert(try WeightStore(directory: expert), at: 0) }
-    let loader =
-      isTransformer
-      ? ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
-      : ParameterLoader(stores[0])
-    build(loader.root)
-    let unexpected = try loader.finish(ignoring: ignorable)
-    try loader.finishAdapters()
-    return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
-  }
-
-  /// Size of a component's weights as they are stored.
-  func weightBytes(_ component: String) throws -> Int {
-    let store = try WeightStore(directory: "\(directory)/\(component)")
-    return store.names.reduce(0) { total, name in
-      total + (store.shape(of: name)?.count ?? 0) * (store.dtype(of: name)?.byteCount ?? 0)
-    }
+  /// Loads the text encoder of the T5 family.
+  func loadTextEncoder(_ configuration: T5EncoderConfiguration, observer: @escaping RunObserver) throws -> T5Encoder {
+    try load("text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) { T5Encoder($0, configuration) }
   }
 
   /// Throws unless sizes are multiples of `multiple`, frames one more than a multiple of `temporalRatio`, and references

@@ -61,6 +61,8 @@ package protocol VideoPromptBackbone: Sendable {
   func components() throws -> [ComponentSummary]
   /// The transformer's `config.json`, with what a training plan changed of it.
   func configurationText() throws -> String
+  /// What a file of the adapters that are trained says of itself; nil where none are.
+  var adapterExport: AdapterExport? { get }
   /// Throws `BackboneFailure` if the model cannot make clips of this size from this many references.
   func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure)
   /// Shape of the latents of a clip.
@@ -80,31 +82,6 @@ package protocol VideoPromptBackbone: Sendable {
   ) throws
 }
 
-/// Estimated memory of one stage, in bytes.
-package struct StageMemory: Sendable, Equatable {
-  package let name: String
-  /// All weights of the stage's component.
-  package let weights: Int
-  /// The weights that must be in memory at one time when they are paged: a segment and the next.
-  package let window: Int
-  /// Activations and scratch.
-  package let work: Int
-  /// The same when the autoencoder works in tiles; equal to `work` for other components.
-  package let tiledWork: Int
-
-  package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
-    self.name = name
-    self.weights = weights
-    self.window = window
-    self.work = work
-    self.tiledWork = min(tiledWork ?? work, work)
-  }
-
-  package func peak(paging: RunContext.Paging, usesTiles: Bool) -> Int {
-    (paging == .keep ? weights : window) + (usesTiles ? tiledWork : work)
-  }
-}
-
 /// The transformer, ready to predict.
 package protocol VideoPromptDenoiser: Sendable {
   associatedtype Conditions: Sendable
@@ -113,7 +90,8 @@ package protocol VideoPromptDenoiser: Sendable {
   ///
   /// - Returns: with guidance a batch of two, without captions first; else a batch of one. Both halves go through each
   ///   block together, so its weights are read once.
-  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws -> Tensor
+  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws
+    -> Tensor
 }
 
 /// A request that a model cannot fulfil.

@@ -61,33 +61,78 @@ package struct TransformerBenchmarks: Sendable {
 
   /// A whole block with expert, forward, two streams.
   package var block: Benchmark {
-    let modulation = 2e-9 * Double(configuration.timeEmbeddingSize) * Double(6 * width)
-    let linear = 2e-9 * Double(tokens) * Double(width) * Double(12 * width)
-    return Benchmark(
+    Benchmark(
       name: "expert block",
       detail: "CogVideoX-5B, two streams of \(textTokens) + \(videoTokens) tokens, weights \(dtype.rawValue)",
-      work: .arithmetic(gigaflops: 2 * (linear + 2 * modulation) + attentionGigaflops),
+      work: .arithmetic(gigaflops: 2 * (linearGigaflops + modulationGigaflops) + attentionGigaflops),
       prepareProducts: { blockProducts() }
     ) {
-      let loader = ParameterLoader(RandomSource(seed: 1, dtype: dtype))
-      let block = MixtureBlock(
-        base: CogVideoXBranch(loader.root, suffix: "", configuration),
-        expert: CogVideoXBranch(loader.root, suffix: expertSuffix, configuration))
-      let angles = Tensor.benchmarkInput([videoTokens, configuration.headSize], "angles")
-      let conditioning = CogVideoXConditioning(
-        timeEmbedding: .benchmarkInput([1, configuration.timeEmbeddingSize], "time"),
-        rotary: RotaryTable(cosines: angles, sines: angles), textCount: textTokens)
-      let streams = MixtureStreams(
-        target: .benchmarkInput([1, tokens, width], "target"),
-        reference: .benchmarkInput([1, tokens, width], "reference"))
-      let context = RunContext()
+      let expertBlock = makeBlock { _ in false }
+      return { _ = expertBlock.run(expertBlock.streams) }
+    }
+  }
+
+  /// The same block in training, with a frozen base and a trained expert: forward, and backward with recomputation, from
+  /// streams that gradients flow on through.
+  package var trainingBlock: Benchmark {
+    // Backward, a linear map does as much again for its input, and once more for a weight that is trained; attention does
+    // five products where it does two forward.
+    let forward = 2 * (linearGigaflops + modulationGigaflops) + attentionGigaflops
+    let backward = 3 * linearGigaflops + modulationGigaflops + 2.5 * attentionGigaflops
+    return Benchmark(
+      name: "training block",
+      detail: "forward, recomputed, backward; two streams of \(textTokens) + \(videoTokens) tokens, frozen weights "
+        + dtype.rawValue,
+      work: .arithmetic(gigaflops: 2 * forward + backward)
+    ) {
+      let expertBlock = makeBlock { $0.contains(expertSuffix) }
+      let slope = Tensor.benchmarkInput([1, 2 * tokens, width], "slope")
+      let streams = expertBlock.streams
       return {
-        _ = block(
-          streams, target: conditioning, reference: conditioning, isLastExpert: false, context: context)
+        let inputs = MixtureStreams(
+          target: streams.target.asVariable(), reference: streams.reference?.asVariable())
+        let outputs = try recomputed(inputs) { expertBlock.run($0) }
+        _ = try Tensor.concatenated(outputs.tensors, axis: 1).backward(slope)
       }
     }
   }
 
+  /// A block with its inputs.
+  private struct ExpertBlock: Sendable {
+    let block: MixtureBlock<CogVideoXBranch>
+    let conditioning: CogVideoXConditioning
+    let streams: MixtureStreams
+
+    func run(_ streams: MixtureStreams) -> MixtureStreams {
+      block(
+        streams, target: conditioning, reference: conditioning, isLastExpert: false, context: RunContext())
+    }
+  }
+
+  /// - Parameter isTrained: these weights are in float32, whatever the type of the others.
+  private func makeBlock(training isTrained: @escaping @Sendable (String) -> Bool) -> ExpertBlock {
+    let loader = ParameterLoader(RandomSource(seed: 1, dtype: dtype), training: isTrained)
+    let block = MixtureBlock(
+      base: CogVideoXBranch(loader.root, suffix: "", configuration),
+      expert: CogVideoXBranch(loader.root, suffix: expertSuffix, configuration))
+    for parameter in loader.parameters where parameter.isTrainable {
+      parameter.update(to: parameter.tensor.detached.stored(as: .float32))
+    }
+    let angles = Tensor.benchmarkInput([videoTokens, configuration.headSize], "angles")
+    return ExpertBlock(
+      block: block,
+      conditioning: CogVideoXConditioning(
+        timeEmbedding: .benchmarkInput([1, configuration.timeEmbeddingSize], "time"),
+        rotary: RotaryTable(cosines: angles, sines: angles), textCount: textTokens),
+      streams: MixtureStreams(
+        target: .benchmarkInput([1, tokens, width], "target"),
+        reference: .benchmarkInput([1, tokens, width], "reference")))
+  }
+
+  /// Of one branch, forward.
+  private var linearGigaflops: Double { 2e-9 * Double(tokens) * Double(width) * Double(12 * width) }
+  /// Of one branch's two modulated norms, forward.
+  private var modulationGigaflops: Double { 4e-9 * Double(configuration.timeEmbeddingSize) * Double(6 * width) }
   private var attentionGigaflops: Double { 4e-9 * Double(width) * Double(2 * tokens) * Double(2 * tokens) }
 
   private func blockProducts() -> () -> Void {

@@ -18,8 +18,11 @@ struct BenchCommand: ParsableCommand {
 
   enum Part: String, CaseIterable, ExpressibleByArgument {
     case linear, attention, block, elementwise, convolution
+    case trainingBlock = "training-block"
     case vaeDecode = "vae-decode"
     case textLayer = "text-layer"
+    case wanBlock = "wan-block"
+    case wanDecode = "wan-decode"
   }
 
   @Argument(help: "What to time; everything by default.")
@@ -28,7 +31,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Video tokens of a stream in the transformer's parts (17550 is the published geometry).")
   var tokens = 1350
 
-  @Option(help: "Latent frames of vae-decode, at 30 x 45.")
+  @Option(help: "Latent frames of vae-decode and wan-decode, at 30 x 45.")
   var latentFrames = 5
 
   @Option(help: "How weights are stored: float32, bfloat16 or float16.")
@@ -83,10 +86,13 @@ struct BenchCommand: ParsableCommand {
     case .linear: transformer.linear
     case .attention: [transformer.attention]
     case .block: [transformer.block]
+    case .trainingBlock: [transformer.trainingBlock]
     case .elementwise: RowBenchmarks.all
     case .convolution: AutoencoderBenchmarks.convolution(dtype: type)
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     case .textLayer: [EncoderBenchmarks.layer(dtype: type)]
+    case .wanBlock: [WanBenchmarks.block(tokens: tokens, dtype: type)]
+    case .wanDecode: [WanBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     }
   }
 

@@ -1,7 +1,5 @@
-import Foundation
-
 /// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
-struct GenerateSettings: CommandSettings, Equatable {
+struct GenerateSettings: Decodable, Equatable {
   var model: String?
   var expert: String?
   var adapters: [String]?
@@ -52,9 +50,10 @@ struct GenerateSettings: CommandSettings, Equatable {
 
   /// Reads a YAML file; relative paths in it are relative to the file's folder.
   init(file path: String) throws {
-    self = try SettingsFile.decode(GenerateSettings.self, at: path)
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    func resolved(_ path: String) -> String { URL(fileURLWithPath: path, relativeTo: folder).path }
+    let file = try SettingsFile(path: path)
+    try file.checkKeys(CodingKeys.allCases.map(\.rawValue))
+    self = try file.decode(GenerateSettings.self) ?? GenerateSettings()
+    func resolved(_ name: String) -> String { SettingsFile.resolve(name, beside: path) }
     model = model.map(resolved)
     expert = expert.map(resolved)
     adapters = adapters?.map(resolved)

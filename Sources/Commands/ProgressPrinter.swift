@@ -18,13 +18,11 @@ final class ProgressPrinter {
       if isTerminal { rewrite(name) } else { write(name + "\n") }
     case .progress(let done):
       guard units > 0 else { return }
-      let now = Date()
-      let isLast = done >= units
-      // A terminal gets a few updates a second; a log gets one every ten seconds and the last.
-      guard isLast || now.timeIntervalSince(lastShown) > (isTerminal ? 0.2 : 10) else { return }
-      lastShown = now
-      let line = describe(done, now.timeIntervalSince(start))
-      if isTerminal { rewrite(line) } else { write(line + "\n") }
+      update(isLast: done >= units) { describe(done, Date().timeIntervalSince(start)) }
+    case .status(let line, let isLast): update(isLast: isLast) { line }
+    case .note(let text):
+      endLine()
+      write(text + "\n")
     case .warning(let text):
       endLine()
       write("warning: \(text)\n")
@@ -34,18 +32,19 @@ final class ProgressPrinter {
   /// Ends the open line; call before other output.
   func finish() { endLine() }
 
+  /// Shows a new state of the stage: a terminal gets a few a second, a log one every ten seconds and the last.
+  private func update(isLast: Bool, _ line: () -> String) {
+    let now = Date()
+    guard isLast || now.timeIntervalSince(lastShown) > (isTerminal ? 0.2 : 10) else { return }
+    lastShown = now
+    if isTerminal { rewrite(line()) } else { write(line() + "\n") }
+  }
+
   private func describe(_ done: Int, _ elapsed: TimeInterval) -> String {
     let rate = elapsed > 0 ? Double(done) / elapsed : 0
     let speed = rate >= 1 ? String(format: "%.1f/s", rate) : String(format: "%.1f s each", 1 / max(rate, 1e-9))
     let rest = rate > 0 ? Double(units - done) / rate : 0
-    return "\(stage) \(done)/\(units), \(speed)" + (done < units ? ", \(Self.clock(rest)) left" : "")
-  }
-
-  private static func clock(_ seconds: TimeInterval) -> String {
-    let total = Int(seconds.rounded())
-    let (hours, minutes) = (total / 3600, total / 60 % 60)
-    return hours > 0
-      ? String(format: "%d:%02d:%02d", hours, minutes, total % 60) : String(format: "%d:%02d", minutes, total % 60)
+    return "\(stage) \(done)/\(units), \(speed)" + (done < units ? ", \(clockText(rest)) left" : "")
   }
 
   private func rewrite(_ line: String) {

@@ -1,36 +1,35 @@
+import Checkpoints
 import Foundation
 import Runtime
 import Yams
 
-/// Settings of a command that stand in a YAML file under the names of its options.
-protocol CommandSettings: Decodable {
-  associatedtype CodingKeys: CodingKey & CaseIterable & RawRepresentable<String>
-  init()
-}
+/// A YAML file of settings, `key: value`, whose keys are the names of a command's options.
+struct SettingsFile {
+  private let path: String
+  private var settings: Node.Mapping
 
-/// Reads YAML files of settings.
-enum SettingsFile {
   /// More than any settings need; a bomb of aliases is refused before it is parsed.
   private static let sizeLimit = 1 << 20
 
-  static func decode<Settings: CommandSettings>(_ type: Settings.Type, at path: String) throws -> Settings {
-    let text = try read(path)
-    do {
-      guard let node = try Yams.compose(yaml: text) else { return Settings() }
-      guard let mapping = node.mapping else { throw SettingsFailure(path: path, problem: "is not a list of 'key: value'") }
-      let known = Set(Settings.CodingKeys.allCases.map(\.rawValue))
-      if let unknown = mapping.keys.lazy.map({ $0.string ?? "?" }).first(where: { !known.contains($0) }) {
-        throw SettingsFailure(
-          path: path,
-          problem: "has an unknown key '\(printable(unknown))'; known are \(known.sorted().joined(separator: ", "))")
+  /// Its keys, in order.
+  var keys: [String] { settings.keys.map { $0.string ?? "?" } }
+
+  /// No file, and so no settings.
+  init() {
+    path = "the command line"
+    settings = [:]
+  }
+
+  /// Throws `SettingsFailure` or `FileFailure`.
+  init(path: String) throws {
+    let text = try Self.read(path)
+    self.path = path
+    settings = try Self.explained(path) {
+      guard let node = try Yams.compose(yaml: text) else { return [:] }
+      guard let mapping = node.mapping else {
+        throw SettingsFailure(path: path, problem: "is not a list of 'key: value'")
       }
-      return mapping.isEmpty ? Settings() : try YAMLDecoder().decode(Settings.self, from: text)
-    } catch let failure as SettingsFailure {
-      throw failure
-    } catch let error as DecodingError {
-      throw SettingsFailure(path: path, problem: explain(error))
-    } catch {
-      throw SettingsFailure(path: path, problem: "is not valid YAML: \(printable("\(error)", limit: 200))")
+      return mapping
     }
   }
 
@@ -42,6 +41,52 @@ enum SettingsFile {
       throw SettingsFailure(path: path, problem: "is not UTF-8 text")
     }
     return text
+  }
+
+  /// The same settings with some given other values, as they would be written in the file.
+  func changing(_ changes: [(key: String, value: String)]) throws -> SettingsFile {
+    var changed = self
+    for (key, value) in changes {
+      changed.settings[Node(key)] = try Self.explained("--set \(printable(key))") {
+        try Yams.compose(yaml: value) ?? Node(value)
+      }
+    }
+    return changed
+  }
+
+  /// Throws for the first key outside of `known`.
+  func checkKeys(_ known: some Sequence<String>) throws(SettingsFailure) {
+    let known = Set(known)
+    guard let unknown = keys.first(where: { !known.contains($0) }) else { return }
+    throw SettingsFailure(
+      path: path,
+      problem: "has an unknown key '\(printable(unknown))'; known are \(known.sorted().joined(separator: ", "))")
+  }
+
+  /// The settings; nil for a file without any.
+  func decode<Settings: Decodable>(_ type: Settings.Type) throws -> Settings? {
+    guard !keys.isEmpty else { return nil }
+    return try Self.explained(path) { try YAMLDecoder().decode(type, from: Node.mapping(settings)) }
+  }
+
+  /// A path that stands in the file, which is relative to the file's folder.
+  static func resolve(_ path: String, beside file: String) -> String {
+    URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: file).deletingLastPathComponent()).path
+  }
+
+  /// Turns what the YAML library throws into one line that names file and field.
+  private static func explained<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let failure as SettingsFailure {
+      throw failure
+    } catch let error as InvalidField {
+      throw SettingsFailure(path: path, problem: "has an unusable '\(printable(error.field))': it \(printable(error.why))")
+    } catch let error as DecodingError {
+      throw SettingsFailure(path: path, problem: explain(error))
+    } catch {
+      throw SettingsFailure(path: path, problem: "is not valid YAML: \(printable("\(error)", limit: 200))")
+    }
   }
 
   private static func explain(_ error: DecodingError) -> String {

@@ -1,12 +1,16 @@
 import ArgumentParser
+import Runtime
 
 /// The program `vap`.
 package struct VAPCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "vap",
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
-    version: "0.1.0",
-    subcommands: [GenerateCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self])
+    version: programVersion,
+    subcommands: [
+      GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, InspectCommand.self, SampleCommand.self,
+      VerifyCommand.self, BenchCommand.self,
+    ])
 
   package init() {}
 }

@@ -107,7 +107,11 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   }
 
   /// Denoises; with latents given in the request, from them, or not at all if they are denoised already.
-  package func denoise(_ inputs: GenerationInputs, observer: @escaping RunObserver) throws -> Tensor {
+  ///
+  /// - Parameter given: the transformer, if it is not to be loaded from the directory.
+  package func denoise(
+    _ inputs: GenerationInputs, by given: Backbone.Denoiser? = nil, observer: @escaping RunObserver
+  ) throws -> Tensor {
     let noise = SeededNoise(seed: request.seed)
     let shape = backbone.latentShape(geometry)
     var start: Tensor?
@@ -124,7 +128,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
         VideoPrompt.Reference(video: $1.clip.pixelTensor(), picture: $1.picture, caption: $0.caption)
       })
     let conditions = try backbone.encode(prompt, geometry, noise: noise, options, observer: observer)
-    let denoiser = try backbone.loadDenoiser(observer: observer)
+    let denoiser = try given ?? backbone.loadDenoiser(observer: observer)
     observer(.stage("denoise", units: request.steps))
     let latents = try Sampler(scheduler: scheduler, guidance: guidance).run(
       denoiser, from: start ?? noise.noise(for: .initialLatents, shape: shape), conditions, noise: noise, options

@@ -21,4 +21,11 @@ package final class Parameter: Sendable {
 
   /// Gives the parameter new contents of its shape; it stays the same variable.
   package func update(to tensor: Tensor) { value.withLock { $0 = tensor.replacing($0) } }
+
+  /// Changes the contents, in place if nobody else holds them; the parameter stays the same variable.
+  package func modify(_ body: (inout Tensor) -> Void) {
+    value.withLock { tensor in
+      body(&tensor)
+    }
+  }
 }

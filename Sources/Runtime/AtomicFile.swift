@@ -73,7 +73,8 @@ package enum AtomicFile {
     return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
   }
 
-  private static func sync(_ path: String) throws(FileFailure) {
+  /// Waits until a file's contents, or a directory's entries, are on disk.
+  package static func sync(_ path: String) throws(FileFailure) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileFailure(path: path, action: "open for syncing") }
     defer { close(descriptor) }

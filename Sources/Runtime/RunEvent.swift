@@ -4,6 +4,10 @@ package enum RunEvent: Sendable, Equatable {
   case stage(String, units: Int)
   /// Units of the current stage done so far.
   case progress(Int)
+  /// Where a stage stands, in words of its own; the last one of a stage is always shown.
+  case status(String, isLast: Bool)
+  /// Something that was done, worth a line.
+  case note(String)
   /// Something the user should know that does not stop the run.
   case warning(String)
 }

@@ -18,6 +18,8 @@ package struct NoiseSchedule: Sendable, Equatable {
   /// Share of signal variance at each training timestep (alpha bar), falling; 0 at the end with zero terminal SNR.
   package let cumulativeAlphas: [Double]
   package let predictionKind: PredictionKind
+  /// Whether amplitudes are computed in bfloat16, as in published training.
+  package var roundsAmplitudes = false
 
   /// The table of a valid configuration.
   package init(_ configuration: DiffusionConfiguration) {
@@ -58,6 +60,20 @@ extension NoiseSchedule {
   /// The timestep that published training tells the model for a sampled one: trunc(float32(t / 1000) * 1000), which is
   /// one lower for five of the thousand.
   package static func trainingTimestep(_ timestep: Int) -> Int { Int(Float(timestep) / 1000 * 1000) }
+
+  /// sqrt(a) and sqrt(1 - a)
+  package func amplitudes(at timestep: Int) -> (signal: Double, noise: Double) {
+    let alpha = cumulativeAlphas[timestep]
+    guard roundsAmplitudes else { return (alpha.squareRoot(), (1 - alpha).squareRoot()) }
+    let rounded = Self.bfloat16(alpha)
+    return (Self.bfloat16(rounded.squareRoot()), Self.bfloat16(Self.bfloat16(1 - rounded).squareRoot()))
+  }
+
+  /// The nearest bfloat16 of a positive number, ties to even.
+  private static func bfloat16(_ value: Double) -> Double {
+    let bits = Float(value).bitPattern
+    return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
+  }
 }
 
 // MARK: - Tensors
@@ -67,14 +83,14 @@ extension NoiseSchedule {
   ///
   /// - Parameter timesteps: training timesteps, one for each sample `[B, ...]`.
   package func noised(_ samples: Tensor, with noise: Tensor, at timesteps: [Int]) -> Tensor {
-    combined(samples, noise, at: timesteps) { ($0.squareRoot(), (1 - $0).squareRoot()) }
+    combined(samples, noise, at: timesteps) { ($0.signal, $0.noise) }
   }
 
   /// sqrt(a) n - sqrt(1 - a) x0: the prediction that a velocity model should make. `[B, ...]`.
   ///
   /// Given a noisy sample as `noise` and a velocity as `samples` the same formula gives x0 back.
   package func velocity(of samples: Tensor, noise: Tensor, at timesteps: [Int]) -> Tensor {
-    combined(noise, samples, at: timesteps) { ($0.squareRoot(), -(1 - $0).squareRoot()) }
+    combined(noise, samples, at: timesteps) { ($0.signal, -$0.noise) }
   }
 
   /// x0 as the model's output for a noisy sample tells it.
@@ -90,13 +106,14 @@ extension NoiseSchedule {
   }
 
   private func combined(
-    _ first: Tensor, _ second: Tensor, at timesteps: [Int], _ factors: (Double) -> (Double, Double)
+    _ first: Tensor, _ second: Tensor, at timesteps: [Int],
+    _ factors: ((signal: Double, noise: Double)) -> (Double, Double)
   ) -> Tensor {
     precondition(
       first.shape == second.shape && first.shape[0] == timesteps.count,
       "\(timesteps.count) timesteps for samples \(first.shape) and \(second.shape)")
     let rows = timesteps.enumerated().map { row, timestep in
-      let (p, q) = factors(cumulativeAlphas[timestep])
+      let (p, q) = factors(amplitudes(at: timestep))
       return Tensor.combined(first.sliced(0, row..<row + 1), Float(p), second.sliced(0, row..<row + 1), Float(q))
     }
     return Tensor.concatenated(rows, axis: 0)

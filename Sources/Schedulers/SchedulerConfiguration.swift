@@ -37,6 +37,14 @@ package enum SchedulerConfiguration: ValidatedConfig, Sendable, Equatable {
     }
   }
 
+  /// Whether the method is for models that predict flows, as Wan does, and not for velocities as CogVideoX predicts them.
+  package var samplesFlows: Bool {
+    switch self {
+    case .ddim, .dpm: false
+    case .flowMatchEuler, .unipc: true
+    }
+  }
+
   /// The method, set up for a number of steps.
   package func scheduler(steps: Int) throws(SchedulerFailure) -> any Scheduler {
     switch self {

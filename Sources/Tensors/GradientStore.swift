@@ -11,6 +11,11 @@ package struct GradientStore: Sendable {
   /// The gradient of a variable, or nil if none flowed back to it.
   package subscript(variable: Tensor) -> Tensor? { variable.node.flatMap { gradients[$0.id] } }
 
+  /// Multiplies all gradients.
+  package mutating func scale(by factor: Float) {
+    if factor != 1 { gradients = gradients.mapValues { $0.scaled(by: factor) } }
+  }
+
   /// Adds the gradient of the tensor with this node; nothing happens for a tensor that is not recorded.
   mutating func add(_ gradient: @autoclosure () -> Tensor, to node: GradientNode?) {
     guard let node else { return }
@@ -61,11 +66,16 @@ extension Tensor {
   ///
   /// - Parameter gradient: of this tensor, of its shape; 1 by default, for a loss of one element.
   package func backward(_ gradient: Tensor? = nil) throws -> GradientStore {
-    precondition(gradient.map { $0.shape == shape } ?? (count == 1), "backward pass from \(shape)")
     var store = GradientStore()
+    try backward(gradient, into: &store)
+    return store
+  }
+
+  /// Adds the gradients to those of earlier passes.
+  package func backward(_ gradient: Tensor? = nil, into store: inout GradientStore) throws {
+    precondition(gradient.map { $0.shape == shape } ?? (count == 1), "backward pass from \(shape)")
     store.add(gradient ?? .filled(shape, with: 1), to: node)
     try store.propagate()
-    return store
   }
 
   /// Adds `other` to this tensor, in place if no other tensor shares its storage.

@@ -63,21 +63,41 @@ package struct MixtureBlock<Branch: MixtureBranch>: Sendable {
     _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, isLastExpert: Bool,
     context: RunContext
   ) -> MixtureStreams {
+    let (own, other) = attend(
+      streams, target: target, reference: reference, isLastExpert: isLastExpert, context: context)
+    let result = base.finish(own.tokens, own.residual, target, context)
+    guard let expert else { return MixtureStreams(target: result, reference: streams.reference) }
+    guard let other, let reference else { return MixtureStreams(target: result, reference: nil) }
+    return MixtureStreams(
+      target: result, reference: expert.finish(other.tokens, other.residual, reference, context))
+  }
+
+  /// What a stream's queries found, `[B, N, D]`, and what its branch kept for the rest of the block.
+  private struct Attended {
+    let tokens: Tensor
+    let residual: Branch.Residual
+  }
+
+  /// The shared attention. Queries, keys and values of both streams end with it: kept beside what follows, they would
+  /// make half of a block's memory.
+  ///
+  /// - Returns: nothing for a reference that nobody reads or that has no expert here.
+  private func attend(
+    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, isLastExpert: Bool,
+    context: RunContext
+  ) -> (target: Attended, reference: Attended?) {
     let own = base.project(streams.target, target, context)
-    func finishTarget(_ parts: [KeyValues]) -> Tensor {
-      base.finish(own.queries.attending(to: parts), own.residual, target, context)
+    func attended(_ projection: Projection<Branch.Residual>, _ parts: [KeyValues]) -> Attended {
+      Attended(tokens: projection.queries.attending(to: parts), residual: projection.residual)
     }
     guard let expert, let stream = streams.reference, let reference else {
-      return MixtureStreams(target: finishTarget([own.keyValues]), reference: streams.reference)
+      return (attended(own, [own.keyValues]), nil)
     }
     if isLastExpert {
-      let other = expert.projectKeyValues(stream, reference, context)
-      return MixtureStreams(target: finishTarget([own.keyValues, other]), reference: nil)
+      return (attended(own, [own.keyValues, expert.projectKeyValues(stream, reference, context)]), nil)
     }
     let other = expert.project(stream, reference, context)
     let parts = [own.keyValues, other.keyValues]
-    return MixtureStreams(
-      target: finishTarget(parts),
-      reference: expert.finish(other.queries.attending(to: parts), other.residual, reference, context))
+    return (attended(own, parts), attended(other, parts))
   }
 }

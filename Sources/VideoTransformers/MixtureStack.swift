@@ -1,4 +1,3 @@
-import Checkpoints
 import Layers
 import Tensors
 
@@ -7,8 +6,10 @@ package let expertSuffix = "_mot_ref"
 
 /// The blocks of a diffusion transformer, some of them with an expert.
 package struct MixtureStack<Branch: MixtureBranch>: Sendable {
+  private let path: String
   private let blocks: [Segment<any StreamBlock<Branch>>]
   private let lastExpert: Int?
+  private let makesUnread: Bool
 
   /// - Parameters:
   ///   - scope: the blocks lie in it under their indices.
@@ -20,6 +21,7 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
     readsReference: Bool = false, _ makeBranch: (ParameterScope, String) -> Branch
   ) {
     let experts = Set(expertLayers)
+    path = scope.path
     blocks = (0..<count).map { index in
       Segment(scope(index)) { scope -> any StreamBlock<Branch> in
         let base = makeBranch(scope, "")
@@ -33,6 +35,17 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
       }
     }
     lastExpert = readsReference ? nil : experts.max()
+    makesUnread = coupling == .mixture
+  }
+
+  /// Whether the parameter makes the queries of the last expert, which nobody reads.
+  ///
+  /// This model leaves their work out and so finds no gradient. Published training finds zeros, which an optimizer with
+  /// weight decay tells from none.
+  package func makesUnreadQueries(_ key: String) -> Bool {
+    guard let lastExpert, makesUnread else { return false }
+    let attention = "\(path).\(lastExpert).attn1\(expertSuffix)."
+    return key.hasPrefix("\(attention)to_q.") || key.hasPrefix("\(attention)norm_q.")
   }
 
   /// Takes both streams through all blocks; after the last expert nobody reads the reference any more.
@@ -48,19 +61,6 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
         context: context.scoped("block\(index)"))
       onBlock(index, result)
       return result
-    }
-  }
-}
-
-extension InvalidField {
-  /// Throws unless the list names blocks that exist, each at most once; any order is fine.
-  static func check(_ field: String, expertLayers: [Int], layerCount: Int) throws(InvalidField) {
-    var seen = Set<Int>()
-    for layer in expertLayers {
-      guard (0..<layerCount).contains(layer) else {
-        throw InvalidField(field, "names block \(layer); there are blocks 0...\(layerCount - 1)")
-      }
-      guard seen.insert(layer).inserted else { throw InvalidField(field, "names block \(layer) twice") }
     }
   }
 }

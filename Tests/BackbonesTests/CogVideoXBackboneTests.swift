@@ -79,18 +79,6 @@ final class CogVideoXBackboneTests {
     #expect(text.contains("time_embedding.linear_1.weight"))
   }
 
-  @Test("M08: a base model refuses references, an expert without its weights does not load")
-  func expertAndBase() throws {
-    let base = try copy(["block_idx_with_mot_ref": [] as [Int]])
-    let backbone = try CogVideoXBackbone(directory: base)
-    #expect(throws: BackboneFailure.noExpert(path: base)) {
-      try backbone.check(ClipGeometry(height: 48, width: 64, frames: 9), referenceCount: 1)
-    }
-    let more = try copy(["block_idx_with_mot_ref": [0, 1, 2]])
-    let text = message { _ = try CogVideoXBackbone(directory: more).loadDenoiser(observer: { _ in }) }
-    #expect(text.contains("transformer_blocks.2.norm1_mot_ref"))
-  }
-
   @Test("components that do not belong together are refused before any weight is read")
   func disagreeingComponents() throws {
     let text = try copy(changing: "text_encoder/config.json", ["d_model": 64])

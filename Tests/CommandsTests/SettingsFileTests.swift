@@ -12,7 +12,7 @@ struct SettingsFileTests {
   init() throws { directory = try TemporaryDirectory() }
 
   private func read(_ text: String) throws -> GenerateSettings {
-    try SettingsFile.decode(GenerateSettings.self, at: directory.write(text, to: "settings.yaml"))
+    try GenerateSettings(file: directory.write(text, to: "settings.yaml"))
   }
 
   @Test("an empty file says nothing, and a full one is read by the options' names")
@@ -46,8 +46,8 @@ struct SettingsFileTests {
   @Test("a missing file and a folder are refused as files are")
   func notAFile() {
     #expect(throws: FileFailure(path: directory.file("none.yaml"), action: "open", code: ENOENT)) {
-      try SettingsFile.decode(GenerateSettings.self, at: directory.file("none.yaml"))
+      try GenerateSettings(file: directory.file("none.yaml"))
     }
-    #expect(throws: FileFailure.self) { try SettingsFile.decode(GenerateSettings.self, at: directory.path) }
+    #expect(throws: FileFailure.self) { try GenerateSettings(file: directory.path) }
   }
 }

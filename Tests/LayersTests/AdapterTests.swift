@@ -134,7 +134,8 @@ struct AdapterTests {
     loader.parameters.first { $0.key.hasSuffix(AdapterKeys.up) }?.update(to: up)
     let path = directory.file("written.safetensors")
     try AdapterFile.write(
-      loader.parameters, rank: 2, alpha: 5, targets: #"(a|b).*"c\d""#, notes: ["coupling": "in-context"], to: path)
+      loader.parameters.map { ($0.key, $0.tensor) },
+      AdapterExport(rank: 2, alpha: 5, targets: #"(a|b).*"c\d""#, notes: ["coupling": "in-context"]), to: path)
     let read = try AdapterFile(path: path)
     #expect(read.alpha == 5 && read.notes == ["coupling": "in-context"] && read.paths == ["blocks.0.to_q"])
     let reader = try SafetensorsReader(path: path)

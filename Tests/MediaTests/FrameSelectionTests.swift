@@ -73,6 +73,7 @@ import Testing
     #expect(FrameSelection.resampledIndices(of: 7, from: .training) == Array(0..<7))
     #expect(FrameSelection.resampledIndices(of: 1, from: thirty) == [0])
     #expect(FrameSelection.resampledIndices(of: 3, from: try #require(FrameRate(48))) == [0])
+    #expect(FrameSelection.resampledIndices(of: 2, from: try #require(FrameRate(48))) == [1])
     #expect(FrameSelection.resampledIndices(of: 129, from: try #require(FrameRate(32))).count == 64)
   }
 }

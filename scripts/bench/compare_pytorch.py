@@ -38,10 +38,13 @@ PARTS = [
     Part("linear", "linear", runs=3),
     Part("attention", "attention", runs=3),
     Part("block", "block", runs=2),
+    Part("training-block", "training-block", runs=1),
     Part("elementwise", "elementwise", runs=7),
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
     Part("text-layer", "text-layer", runs=3),
+    Part("wan-block", "wan-block", runs=2),
+    Part("wan-decode", "wan-decode", runs=1, warm_up=False),
 ]
 # Minutes each: few rounds, no run that does not count, and the PyTorch side in the type it would be used in.
 PUBLISHED = Part(
@@ -57,7 +60,10 @@ TARGETS = {
     "convolution": ((0.9, 0.9), (1.1, 1.1)),
     "VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "training block": ((1.05, 1.6), (1.2, 2.0)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan expert block": ((1.1, 1.8), (1.2, 2.2)),
+    "Wan VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
 }
 # A block's rate as a share of its matrix products' rate.

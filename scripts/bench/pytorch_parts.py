@@ -95,6 +95,92 @@ def block(tokens, dtype):
         "expert block", lambda: module(streams, time_embedding, rotary), module, gigaflops=attention_gigaflops(tokens))
 
 
+class WanExpertBlock(nn.Module):
+    """A Wan-14B block with its Video-As-Prompt expert: diffusers' block twice, one attention over both streams."""
+
+    heads, head_size, hidden, text_tokens, image_tokens = 40, 128, 13824, 512, 257
+    width = heads * head_size
+
+    def __init__(self):
+        super().__init__()
+        from diffusers.models.transformers.transformer_wan import WanTransformerBlock
+
+        self.branches = nn.ModuleList(
+            WanTransformerBlock(self.width, self.hidden, self.heads, cross_attn_norm=True, added_kv_proj_dim=self.width)
+            for _ in range(2))
+
+    def rotated(self, x, rotary):
+        """As published, in float64."""
+        pairs = torch.view_as_complex(x.to(torch.float64).unflatten(3, (-1, 2)))
+        return torch.view_as_real(pairs * rotary).flatten(3, 4).type_as(x)
+
+    def forward(self, streams, contexts, modulation, rotary):
+        projected, tables = [], []
+        for branch, stream in zip(self.branches, streams):
+            table = (branch.scale_shift_table + modulation.float()).chunk(6, dim=1)
+            normed = (branch.norm1(stream.float()) * (1 + table[1]) + table[0]).type_as(stream)
+            attn = branch.attn1
+            q, k, v = attn.norm_q(attn.to_q(normed)), attn.norm_k(attn.to_k(normed)), attn.to_v(normed)
+            q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
+            projected.append((self.rotated(q, rotary), self.rotated(k, rotary), v))
+            tables.append(table)
+        attended = F.scaled_dot_product_attention(*(torch.cat(parts, dim=2) for parts in zip(*projected)))
+        outputs = []
+        for branch, stream, context, table, part in zip(
+                self.branches, streams, contexts, tables, attended.chunk(2, dim=2)):
+            part = branch.attn1.to_out[0](part.transpose(1, 2).flatten(2))
+            stream = (stream.float() + part * table[2]).type_as(stream)
+            # The block's own processor: a caption and a picture, padding of the caption included.
+            stream = stream + branch.attn2(
+                hidden_states=branch.norm2(stream.float()).type_as(stream), encoder_hidden_states=context)
+            normed = (branch.norm3(stream.float()) * (1 + table[4]) + table[3]).type_as(stream)
+            outputs.append((stream.float() + branch.ffn(normed).float() * table[5]).type_as(stream))
+        return outputs
+
+    def attention_gigaflops(self, tokens):
+        keys = self.text_tokens + self.image_tokens
+        return 4e-9 * self.width * ((2 * tokens) ** 2 + 2 * tokens * keys)
+
+
+def wan_block(tokens, dtype):
+    module = WanExpertBlock().to(dtype).eval()
+    streams = [torch.randn(1, tokens, module.width, dtype=dtype) for _ in range(2)]
+    contexts = [
+        torch.randn(1, module.image_tokens + module.text_tokens, module.width, dtype=dtype) for _ in range(2)]
+    angles = torch.randn(tokens, module.head_size // 2, dtype=torch.float64)
+    rotary, modulation = torch.polar(torch.ones_like(angles), angles), torch.randn(1, 6, module.width)
+    yield Row(
+        "Wan expert block", lambda: module(streams, contexts, modulation, rotary), module,
+        gigaflops=module.attention_gigaflops(tokens))
+
+
+def training_block(tokens, dtype):
+    """Forward and backward with recomputation: a frozen base, a trained expert, gradients for the streams too."""
+    from torch.utils.checkpoint import checkpoint
+
+    module = ExpertBlock().to(dtype)
+    module.branches[0].requires_grad_(False)
+    streams = [
+        [torch.randn(1, count, WIDTH, dtype=dtype, requires_grad=True) for count in (tokens, TEXT_TOKENS)]
+        for _ in range(2)]
+    slopes = [[torch.randn_like(part) for part in stream] for stream in streams]
+    time_embedding = torch.randn(1, TIME_SIZE, dtype=dtype)
+    rotary = (torch.randn(tokens, HEAD_SIZE), torch.randn(tokens, HEAD_SIZE))
+
+    def run():
+        for tensor in (*module.parameters(), *sum(streams, [])):
+            tensor.grad = None
+        outputs = checkpoint(module, streams, time_embedding, rotary, use_reentrant=False)
+        torch.autograd.backward(sum(map(list, outputs), []), sum(slopes, []))
+
+    rows = tokens + TEXT_TOKENS
+    linear = 2e-9 * rows * WIDTH * 12 * WIDTH
+    modulation = 4e-9 * TIME_SIZE * 6 * WIDTH
+    forward = 2 * (linear + modulation) + attention_gigaflops(tokens)
+    backward = 3 * linear + modulation + 2.5 * attention_gigaflops(tokens)
+    yield Row("training block", run, gigaflops=2 * forward + backward)
+
+
 def elementwise(dtype):
     x = torch.randn(1250, 12288, dtype=dtype)
     traffic = 2e-9 * x.numel() * 4
@@ -126,6 +212,17 @@ def vae_decode(latent_frames, dtype):
     yield Row("VAE decode", lambda: module.decode(latents).sample, module)
 
 
+def wan_decode(latent_frames, dtype):
+    from diffusers import AutoencoderKLWan
+
+    module = AutoencoderKLWan().to(dtype).eval()
+    height, width = 30, 45
+    latents = torch.randn(1, 16, latent_frames, height, width, dtype=dtype)
+    # Attention among the pixels of each frame, at the width of the lowest resolution.
+    attention = 4e-9 * latent_frames * (height * width) ** 2 * module.decoder.mid_block.attentions[0].dim
+    yield Row("Wan VAE decode", lambda: module.decode(latents).sample, module, gigaflops=attention)
+
+
 def text_layer(dtype):
     from transformers import T5Config, T5EncoderModel
 
@@ -143,10 +240,13 @@ def parts(options):
         "linear": lambda: linear(options.tokens, dtype),
         "attention": lambda: attention(options.tokens, dtype),
         "block": lambda: block(options.tokens, dtype),
+        "training-block": lambda: training_block(options.tokens, dtype),
         "elementwise": lambda: elementwise(dtype),
         "convolution": lambda: convolution(dtype),
         "vae-decode": lambda: vae_decode(options.latent_frames, dtype),
         "text-layer": lambda: text_layer(dtype),
+        "wan-block": lambda: wan_block(options.tokens, dtype),
+        "wan-decode": lambda: wan_decode(options.latent_frames, dtype),
     }[options.part]()
 
 
@@ -218,7 +318,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    with torch.inference_mode():
+    with torch.inference_mode(not options.part.startswith("training")):
         results = [measure(row, options) for row in parts(options)]
     print(json.dumps({"torch": torch.__version__, "results": results}))
 

@@ -24,14 +24,9 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   /// Reads the configurations of all components; weights are opened stage by stage.
   package init(directory: String, additions: TransformerAdditions = TransformerAdditions()) throws {
-    guard try BackboneKind(directory: directory) == .cogVideoX else {
-      throw BackboneFailure.component(
-        path: directory, problem: "is a Wan pipeline; generating with it is not supported yet, only `vap verify` is")
-    }
     self.directory = directory
     self.additions = additions
-    scheduler = try ConfigFile.decode(
-      SchedulerConfiguration.self, at: "\(directory)/scheduler/scheduler_config.json")
+    scheduler = try Self.readScheduler(directory: directory, samplesFlows: false)
     transformer = try additions.applied(
       to: ConfigFile.decode(
         CogVideoXConfiguration.self, at: additions.configurationFolder(directory) + "/config.json"))
@@ -109,12 +104,6 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   func loadAutoencoder(observer: @escaping RunObserver) throws -> CogVideoXAutoencoder {
     try load("vae", observer: observer) { CogVideoXAutoencoder($0, autoencoder) }
-  }
-
-  func loadTextEncoder(observer: @escaping RunObserver) throws -> T5Encoder {
-    try load("text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) {
-      T5Encoder($0, textEncoder)
-    }
   }
 
   func loadTokenizer() throws -> T5Tokenizer { try T5Tokenizer(directory: "\(directory)/tokenizer") }

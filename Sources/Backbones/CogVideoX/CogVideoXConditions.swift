@@ -30,7 +30,7 @@ extension CogVideoXBackbone {
     // Padding is not masked, as published.
     let texts = try CaptionEncoder.encode(prompt, options, observer: observer) {
       CaptionEncoder(
-        tokenizer: try loadTokenizer(), encoder: try loadTextEncoder(observer: observer),
+        tokenizer: try loadTokenizer(), encoder: try loadTextEncoder(textEncoder, observer: observer),
         length: transformer.maxTextLength, masksPadding: false)
     }
     BufferPool.shared.trim()
@@ -47,32 +47,25 @@ extension CogVideoXBackbone {
   ) throws -> (image: Tensor, references: Tensor?) {
     observer(.stage("encode image and references", units: 1 + 2 * prompt.references.count))
     let encoder = try loadAutoencoder(observer: observer)
-    let scale = Float(autoencoder.scalingFactor)
-    // Single frames are left unscaled where the published flag says that their scale is inverted.
-    let frameScale = autoencoder.invertsScaleOfLatents ? 1 : scale
+    let latents = CogVideoXLatents(autoencoder: autoencoder)
     let frames = latentShape(geometry)[1]
     var done = 0
 
-    /// A sample of the posterior as `[1, F, C, H, W]`.
-    func sample(_ video: Tensor, _ purpose: NoisePurpose, scale: Float) throws -> Tensor {
+    func posterior(_ video: Tensor, _ purpose: NoisePurpose) throws -> (posterior: LatentPosterior, noise: Tensor) {
       let posterior = try encoder.encode(video, tiling: tiling(options), context: options.context)
-      let latents = posterior.sample(noise: try noise.noise(for: purpose, shape: posterior.mean.shape))
       done += 1
       observer(.progress(done))
-      return latents.permuted(0, 2, 1, 3, 4).scaled(by: scale)
+      return (posterior, try noise.noise(for: purpose, shape: posterior.mean.shape))
     }
-    /// A single frame's latents, followed by zeros.
     func condition(_ frame: Tensor, _ purpose: NoisePurpose) throws -> Tensor {
-      let latents = try sample(frame, purpose, scale: frameScale)
-      guard frames > 1 else { return latents }
-      var padding = latents.shape.extents
-      padding[1] = frames - 1
-      return .concatenated([latents, .zeros(Shape(padding))], axis: 1)
+      let (posterior, noise) = try posterior(frame, purpose)
+      return latents.condition(posterior, noise: noise, frames: frames)
     }
 
     let image = try condition(prompt.image, .image)
     let videos = try prompt.references.enumerated().map { index, reference in
-      try sample(reference.video, .reference(index), scale: scale)
+      let (posterior, noise) = try posterior(reference.video, .reference(index))
+      return latents.video(posterior, noise: noise)
     }
     let references = try prompt.references.enumerated().map { index, reference in
       let first = try condition(reference.video.sliced(2, 0..<1), .referenceFirstFrame(index))

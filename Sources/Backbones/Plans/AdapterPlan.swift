@@ -10,6 +10,9 @@ package struct AdapterPlan: Sendable, Equatable {
 
   package init() {}
 
+  /// The factor of a change.
+  package var scale: Float { Float(alpha / Double(rank)) }
+
   /// Whether the linear map at this path gets an adapter: its path is a target or ends with one, as in PEFT.
   package func isTarget(_ path: String) -> Bool { targets.contains { path == $0 || path.hasSuffix(".\($0)") } }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import Layers
 import VideoTransformers
 
 extension CogVideoXConfiguration {
@@ -48,18 +49,28 @@ extension CogVideoXBackbone {
       .text(changing: transformer.plannedFields)
   }
 
-  /// What a LoRA file of this model says besides its adapters.
-  package var adapterNotes: [String: String] {
-    [
+  package var adapterExport: AdapterExport? {
+    additions.plan?.adapterExport([
       AdapterNote.coupling: transformer.coupling.rawValue,
       AdapterNote.positionDesign: transformer.positionDesign.rawValue,
-    ]
+    ])
   }
 }
 
 extension WanBackbone {
+  package var adapterExport: AdapterExport? { additions.plan?.adapterExport([:]) }
+
   package func configurationText() throws -> String {
     try ConfigFile(path: additions.configurationFolder(directory) + "/config.json")
       .text(changing: transformer.plannedFields)
+  }
+}
+
+extension TrainingPlan {
+  /// What a file of the adapters that are trained says of itself; nil where none are.
+  func adapterExport(_ notes: [String: String]) -> AdapterExport? {
+    guard trained == .lora else { return nil }
+    return AdapterExport(
+      rank: adapters.rank, alpha: adapters.alpha, targets: adapters.expression, notes: notes)
   }
 }

@@ -84,6 +84,25 @@ extension TrainingPlan: Decodable {
   }
 }
 
+extension TrainingPlan {
+  /// The plan as settings that tell one run from another.
+  package var identity: [String: String] {
+    var identity = [Key.start.rawValue: start.rawValue, Key.train.rawValue: trained.rawValue]
+    switch layers {
+    case nil: break
+    case .named(let name): identity[Key.layers.rawValue] = name.rawValue
+    case .listed(let indices): identity[Key.layers.rawValue] = indices.map(String.init).joined(separator: ", ")
+    }
+    identity[Key.coupling.rawValue] = coupling?.rawValue
+    identity[Key.positionDesign.rawValue] = positionDesign?.rawValue
+    identity[Key.noisyReferences.rawValue] = noisyReferenceLevels.map { "\($0)" }
+    if trained == .lora {
+      identity[Key.lora.rawValue] = "\(adapters.rank), \(adapters.alpha), \(adapters.targets.joined(separator: " "))"
+    }
+    return identity
+  }
+}
+
 // MARK: - What it means for a model
 
 extension TrainingPlan {

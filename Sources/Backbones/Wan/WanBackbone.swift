@@ -6,6 +6,7 @@ import Layers
 import Runtime
 import Schedulers
 import Tensors
+import Tokenizers
 import VideoTransformers
 
 /// A Wan 2.1 image-to-video pipeline directory, with or without a Video-As-Prompt expert.
@@ -21,13 +22,14 @@ package struct WanBackbone: VideoPromptBackbone {
   package let imageEncoder: CLIPVisionConfiguration
   package let imageProcessor: CLIPImageConfiguration
   package let additions: TransformerAdditions
+  /// How clips are noised when the model is trained; the checkpoint names no such thing.
+  package var noising = FlowNoising()
 
   /// Reads the configurations of all components; weights are opened stage by stage.
   package init(directory: String, additions: TransformerAdditions = TransformerAdditions()) throws {
     self.directory = directory
     self.additions = additions
-    scheduler = try ConfigFile.decode(
-      SchedulerConfiguration.self, at: "\(directory)/scheduler/scheduler_config.json")
+    scheduler = try Self.readScheduler(directory: directory, samplesFlows: true)
     transformer = try additions.applied(
       to: ConfigFile.decode(WanConfiguration.self, at: additions.configurationFolder(directory) + "/config.json"))
     autoencoder = try ConfigFile.decode(WanAutoencoderConfig.self, at: "\(directory)/vae/config.json")
@@ -108,6 +110,15 @@ package struct WanBackbone: VideoPromptBackbone {
 
   func loadAutoencoder(observer: @escaping RunObserver) throws -> WanAutoencoder {
     try load("vae", observer: observer) { WanAutoencoder($0, autoencoder) }
+  }
+
+  func loadTokenizer() throws -> UMT5Tokenizer { try UMT5Tokenizer(directory: "\(directory)/tokenizer") }
+
+  func loadPictureEncoder(observer: @escaping RunObserver) throws -> WanPictureEncoder {
+    let encoder = try load("image_encoder", observer: observer, ignoring: CLIPVisionEncoder.isUnusedKey) {
+      CLIPVisionEncoder($0, imageEncoder)
+    }
+    return WanPictureEncoder(encoder, imageProcessor)
   }
 
   func tiling(_ options: BackboneOptions) -> SpatialTiling? {

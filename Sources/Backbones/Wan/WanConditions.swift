@@ -55,10 +55,9 @@ extension WanBackbone {
   ) throws -> CaptionEmbeddings {
     try CaptionEncoder.encode(prompt.cleaned, options, observer: observer) {
       CaptionEncoder(
-        tokenizer: try UMT5Tokenizer(directory: "\(directory)/tokenizer"),
-        encoder: try load("text_encoder", observer: observer, ignoring: T5Encoder.isTiedKey) {
-          T5Encoder($0, textEncoder)
-        }, length: WanConfiguration.textLength, masksPadding: true)
+        tokenizer: try loadTokenizer(),
+        encoder: try loadTextEncoder(textEncoder, observer: observer),
+        length: WanConfiguration.textLength, masksPadding: true)
     }
   }
 
@@ -67,30 +66,16 @@ extension WanBackbone {
     _ prompt: VideoPrompt, _ options: BackboneOptions, observer: @escaping RunObserver
   ) throws -> [Tensor] {
     observer(.stage("look at image and references", units: 1 + prompt.references.count))
-    let encoder = try load("image_encoder", observer: observer, ignoring: CLIPVisionEncoder.isUnusedKey) {
-      CLIPVisionEncoder($0, imageEncoder)
-    }
-    let pictures = [prompt.picture ?? VideoClip(pixels: prompt.image, frameRate: .training)]
+    let encoder = try loadPictureEncoder(observer: observer)
+    let pictures =
+      [prompt.picture ?? VideoClip(pixels: prompt.image, frameRate: .training)]
       + prompt.references.map {
         $0.picture ?? VideoClip(pixels: $0.video.sliced(2, 0..<1), frameRate: .training)
       }
     return try pictures.enumerated().map { index, picture in
-      let pixels = try prepared(picture)
       defer { observer(.progress(index + 1)) }
-      return try encoder.tokens(of: pixels, context: options.context)
+      return try encoder.tokens(of: picture, context: options.context)
     }
-  }
-
-  /// The middle of a picture as the image encoder takes it, `[1, 3, S, S]`.
-  private func prepared(_ picture: VideoClip) throws(BackboneFailure) -> Tensor {
-    let (short, long) = (min(picture.width, picture.height), max(picture.width, picture.height))
-    // Resized with its shape kept, a picture with much longer sides would need more memory than any frame.
-    guard long / short <= 256 else {
-      throw .picture(width: picture.width, height: picture.height, limit: 256)
-    }
-    return picture.resized(shortestSide: imageProcessor.shortestSide, filter: .bicubic)
-      .centerCropped(to: FrameSize(width: imageProcessor.cropWidth, height: imageProcessor.cropHeight))
-      .normalizedTensor(means: imageProcessor.means, deviations: imageProcessor.deviations)
   }
 
   private func encodePixels(
@@ -98,36 +83,26 @@ extension WanBackbone {
   ) throws -> (image: Tensor, references: Tensor?) {
     observer(.stage("encode image and references", units: 1 + 2 * prompt.references.count))
     let encoder = try loadAutoencoder(observer: observer)
+    let latents = WanLatents(autoencoder: autoencoder)
     var done = 0
-    /// Normalised means of the posterior; nothing is drawn.
-    func latents(of video: Tensor) throws -> Tensor {
+    func mean(of video: Tensor) throws -> Tensor {
       let posterior = try encoder.encode(video, tiling: tiling(options), context: options.context)
       done += 1
       observer(.progress(done))
-      return autoencoder.normalized(posterior.mean)
+      return posterior.mean
     }
-    /// Mask, and the latents of a frame followed by grey ones: zeros of pixels, not of latents.
     func condition(_ frame: Tensor) throws -> Tensor {
-      let shape = frame.shape
-      let grey = Tensor.zeros([1, shape[1], frames - 1, shape[3], shape[4]])
-      let latents = try latents(of: frames > 1 ? .concatenated([frame, grey], axis: 2) : frame)
-      return .concatenated([mask(latents.shape), latents], axis: 1)
+      latents.condition(mean: try mean(of: WanLatents.conditionVideo(frame, frames: frames)))
     }
     let references = try prompt.references.map { reference in
       Tensor.concatenated(
-        [try latents(of: reference.video), try condition(reference.video.sliced(2, 0..<1).dense())], axis: 1)
+        [
+          latents.video(mean: try mean(of: reference.video)),
+          try condition(reference.video.sliced(2, 0..<1).dense()),
+        ], axis: 1)
     }
     let image = try condition(prompt.image)
     return (image, references.isEmpty ? nil : .concatenated(references, axis: 2))
-  }
-
-  /// One where a latent frame shows given pixels, in a channel for each of its frames: all of the first latent frame.
-  private func mask(_ latents: Shape) -> Tensor {
-    let (channels, frames, area) = (autoencoder.temporalRatio, latents[2], latents[3] * latents[4])
-    return Tensor([1, channels, frames, latents[3], latents[4]]) { output in
-      output.update(repeating: 0, count: channels * frames * area)
-      for channel in 0..<channels { (output + channel * frames * area).update(repeating: 1, count: area) }
-    }
   }
 }
 

@@ -5,34 +5,20 @@ import VideoTransformers
 extension WanBackbone {
   package func components() throws -> [ComponentSummary] {
     typealias Fact = ComponentSummary.Fact
+    _ = try loadTokenizer()
     let vision = imageEncoder.transformer
     return [
       try summary(
-        "transformer",
-        [
-          Fact("architecture", "Wan 2.1" + (transformer.hasExpert ? " with Mixture-of-Transformers expert" : "")),
-          Fact("layers", transformer.layerCount),
-          Fact("expert layers", ComponentSummary.ranges(transformer.expertLayers)),
-          Fact("heads", "\(transformer.headCount) of \(transformer.headSize)"), Fact("width", transformer.hiddenSize),
-          Fact("channels", "\(transformer.inChannels) in, \(transformer.outChannels) out"),
-          Fact("text tokens", WanConfiguration.textLength), Fact("made for", naturalGeometry),
-        ], ignoring: WanTransformer.isUnusedKey
+        "transformer", transformerFacts("Wan 2.1", transformer, textTokens: WanConfiguration.textLength),
+        ignoring: WanTransformer.isUnusedKey
       ) { _ = WanTransformer($0, transformer) },
       try summary(
         "vae",
-        [
-          Fact("architecture", "Wan 2.1 autoencoder"), Fact("block channels", autoencoder.channels),
-          Fact("latent channels", autoencoder.latentChannels),
-          Fact("compression", "\(autoencoder.temporalRatio) x \(autoencoder.spatialRatio) x \(autoencoder.spatialRatio)"),
-        ]
+        autoencoderFacts(
+          "Wan 2.1 autoencoder", blockChannels: autoencoder.channels, latentChannels: autoencoder.latentChannels,
+          temporalRatio: autoencoder.temporalRatio, spatialRatio: autoencoder.spatialRatio)
       ) { _ = WanAutoencoder($0, autoencoder) },
-      try summary(
-        "text_encoder",
-        [
-          Fact("architecture", "UMT5 encoder"), Fact("layers", textEncoder.layerCount),
-          Fact("width", textEncoder.hiddenSize), Fact("vocabulary", textEncoder.vocabularySize),
-        ], ignoring: T5Encoder.isTiedKey
-      ) { _ = T5Encoder($0, textEncoder) },
+      try textEncoderSummary("UMT5 encoder", textEncoder),
       try summary(
         "image_encoder",
         [

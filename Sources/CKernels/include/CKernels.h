@@ -57,6 +57,14 @@ struct vap_norm_sums {
   float *_Nullable shift;
 };
 
+// What one update of AdamW takes besides the parameter, its moments and its gradient.
+struct vap_adamw {
+  float gradient_scale, beta1, beta2;
+  // 1 - learning rate x weight decay; learning rate / (1 - beta1^t); 1 / sqrt(1 - beta2^t)
+  float kept, step_size, root_scale;
+  float epsilon;
+};
+
 struct vap_kernels {
   const char *name;
   // Floats of a vector; panels are padded to whole vectors.
@@ -138,6 +146,11 @@ struct vap_kernels {
   // scores = 2^(scores - log_sum); gradients = scores (gradients - product).
   void (*softmax_gradient)(float *scores, float *gradients, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride,
                            const float *log_sums, const float *products);
+
+  // m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2 for g = gradient scale,
+  // parameter = kept parameter - step_size m / (sqrt(v) root_scale + epsilon)
+  void (*adamw)(float *parameter, float *first, float *second, const float *gradient,
+                const struct vap_adamw *settings, ptrdiff_t n);
 
   // Products with packed weights: c = a b, or c += a b, for `rows` rows of `k` values and a panel of k rows and
   // `columns` <= VAP_PANEL columns. Rows of a and c lie `stride_a` and `stride_c` apart.

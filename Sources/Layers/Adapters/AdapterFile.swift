@@ -135,20 +135,19 @@ extension AdapterFile {
 // MARK: - Writing
 
 extension AdapterFile {
+  /// The name that published programs look for.
+  package static let publishedName = "pytorch_lora_weights.safetensors"
+
   /// Writes trained adapters as the published trainer does.
   ///
-  /// - Parameters:
-  ///   - parameters: of a model; those that are no adapter's are left out.
-  ///   - targets: what PEFT finds the linear maps by, for other programs that load the file.
-  ///   - notes: further metadata.
+  /// - Parameter weights: of a model by their keys; those that are no adapter's are left out.
   package static func write(
-    _ parameters: [Parameter], rank: Int, alpha: Double, targets: String, notes: [String: String] = [:],
-    to path: String
+    _ weights: [(key: String, tensor: Tensor)], _ export: AdapterExport, to path: String
   ) throws {
-    let tensors = parameters.filter { AdapterKeys.contain($0.key) }.map {
+    let tensors = weights.filter { AdapterKeys.contain($0.key) }.map {
       (name: "transformer.\($0.key)", tensor: $0.tensor.detached)
     }
     try SafetensorsWriter.write(
-      tensors, metadata: AdapterMetadata.text(rank: rank, alpha: alpha, targets: targets, notes: notes), to: path)
+      tensors, metadata: AdapterMetadata.text(export), to: path)
   }
 }

@@ -50,19 +50,19 @@ struct AdapterMetadata: Sendable, Equatable {
   }
 
   /// The metadata of a file, as the published trainer writes it.
-  static func text(rank: Int, alpha: Double, targets: String, notes: [String: String]) -> [String: String] {
-    let whole = Int(exactly: alpha).map { "\($0)" } ?? "\(alpha)"
-    let escaped = targets.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+  static func text(_ export: AdapterExport) -> [String: String] {
+    let whole = Int(exactly: export.alpha).map { "\($0)" } ?? "\(export.alpha)"
+    let escaped = export.targets.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
     var metadata = ["format": "pt"]
     metadata["lora_config"] = """
       {
-          "r": \(rank),
+          "r": \(export.rank),
           "lora_alpha": \(whole),
           "init_lora_weights": true,
           "target_modules": "\(escaped)"
       }
       """
-    for (name, value) in notes { metadata[notePrefix + name] = value }
+    for (name, value) in export.notes { metadata[notePrefix + name] = value }
     return metadata
   }
 }

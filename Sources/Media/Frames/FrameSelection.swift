@@ -47,12 +47,13 @@ package enum FrameSelection: String, Sendable, CaseIterable {
   /// Indices that thin a clip to a lower frame rate, as the published training does.
   ///
   /// With n frames: the distinct values of round-half-even(linspace(0, n - 1, int(n * target / fps))), where fps is the
-  /// average rate cut to a whole number. A clip of a lower rate keeps all its frames, as every index then occurs.
+  /// average rate cut to a whole number; of a clip too short for any its middle frame. A clip of a lower rate keeps all
+  /// its frames, as every index then occurs.
   package static func resampledIndices(of available: Int, from rate: FrameRate, to target: Int = 16) -> [Int] {
     let whole = max(Int(rate.value), 1)
     guard whole != target, available > 1 else { return Array(0..<available) }
     let count = Int(Double(available) * Double(target) / Double(whole))
-    // The published rule would leave nothing of a very short clip; its first frame stays.
+    guard count > 0 else { return [available / 2] }
     guard count > 1 else { return [0] }
     let step = Double(available - 1) / Double(count - 1)
     var indices: [Int] = []

@@ -33,11 +33,7 @@ struct TextCases {
   }
 
   func runEncoder(_ golden: GoldenCase, into comparison: inout Comparison) throws {
-    let directory = "\(goldens.checkpoint)/text_encoder"
-    let configuration = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/config.json")
-    let loader = ParameterLoader(try WeightStore(directory: directory))
-    let encoder = T5Encoder(loader.root, configuration)
-    try loader.finish(ignoring: T5Encoder.isTiedKey)
+    let encoder = try goldens.loadTextEncoder().encoder
     let tokenizer = try tokenizer()
     let tensors = try golden.openTensors()
     for item in golden.info["items"]?.array ?? [] {

@@ -1,4 +1,5 @@
 import Autoencoders
+import Backbones
 import Checkpoints
 import Compute
 import Layers
@@ -8,7 +9,7 @@ import Training
 import VideoTransformers
 
 /// Case `training`: loss and gradients of one expert training step, and the parameters after AdamW updates with and
-/// without clipping.
+/// without clipping, all by the code that trains.
 struct TrainingCases {
   private static let loss = Tolerance(absolute: 0, relative: 1e-4)
   private static let gradient = Tolerance(absolute: 1e-5, relative: 2e-3)
@@ -30,11 +31,9 @@ struct TrainingCases {
     let tensors: GoldenTensors
     /// The name of the recorded run, `clip` or `noclip`.
     let clipping: String
-    let transformer: CogVideoXTransformer
-    let trained: [Parameter]
-    let schedule: NoiseSchedule
-    let autoencoder: CogVideoXAutoencoderConfig
-    let settings: AdamW.Settings
+    let model: CogVideoXTraining
+    let optimizer: AdamW
+    let learningRate: Double
 
     init(_ goldens: GoldenSet, _ golden: GoldenCase, _ tensors: GoldenTensors, clipping: String) throws {
       self.golden = golden
@@ -44,21 +43,25 @@ struct TrainingCases {
       let configuration = try ConfigFile.decode(CogVideoXConfiguration.self, at: "\(directory)/config.json")
       let loader = ParameterLoader(
         try WeightStore(directory: directory), training: CogVideoXTransformer.isExpertWeight)
-      transformer = CogVideoXTransformer(loader.root, configuration)
+      let transformer = CogVideoXTransformer(loader.root, configuration)
       try loader.finish()
-      trained = loader.parameters.filter(\.isTrainable)
-      schedule = NoiseSchedule(
-        try ConfigFile.decode(
-          DiffusionConfiguration.self, at: "\(goldens.checkpoint)/scheduler/scheduler_config.json"))
-      autoencoder = try ConfigFile.decode(
-        CogVideoXAutoencoderConfig.self, at: "\(goldens.checkpoint)/vae/config.json")
-      let optimizer = golden.info["optimizer"]
-      guard let rate = optimizer?["lr"]?.double, let epsilon = optimizer?["eps"]?.double,
-        let decay = optimizer?["weight_decay"]?.double,
-        let betas = optimizer?["betas"]?.array?.compactMap(\.double), betas.count == 2
+      // Recorded in float32, so amplitudes are not rounded.
+      model = CogVideoXTraining(
+        transformer, parameters: loader.parameters, latentShape: try tensors["latents"].shape,
+        schedule: NoiseSchedule(
+          try ConfigFile.decode(
+            DiffusionConfiguration.self, at: "\(goldens.checkpoint)/scheduler/scheduler_config.json")),
+        autoencoder: try ConfigFile.decode(
+          CogVideoXAutoencoderConfig.self, at: "\(goldens.checkpoint)/vae/config.json"),
+        faults: .loweredTimesteps)
+      let settings = golden.info["optimizer"]
+      guard let rate = settings?["lr"]?.double, let epsilon = settings?["eps"]?.double,
+        let decay = settings?["weight_decay"]?.double,
+        let betas = settings?["betas"]?.array?.compactMap(\.double), betas.count == 2
       else { throw golden.failure("does not describe its optimizer") }
-      settings = AdamW.Settings(
-        learningRate: rate, firstBeta: betas[0], secondBeta: betas[1], epsilon: epsilon, weightDecay: decay)
+      learningRate = rate
+      optimizer = AdamW(
+        .init(firstBeta: betas[0], secondBeta: betas[1], epsilon: epsilon, weightDecay: decay))
     }
 
     func compare(into comparison: inout Comparison) throws {
@@ -68,91 +71,75 @@ struct TrainingCases {
         losses.count == timesteps.count, norms.count == timesteps.count
       else { throw golden.failure("does not describe its steps") }
       let limit = golden.info["max_grad_norm"]?[clipping]?.double
-      comparison.compare(
-        "timesteps_effective", timesteps.map(NoiseSchedule.trainingTimestep),
-        try tensors["timesteps_effective"].integers())
-      var optimizer = AdamW(settings)
+      let trained = model.trainedParameters
+      let start = Dictionary(uniqueKeysWithValues: trained.map { ($0.key, $0.tensor.detached) })
+      let clips = try clips()
+      var optimizer = optimizer
+      optimizer.prepare(trained)
       for (step, timestep) in timesteps.enumerated() {
         let isFirst = step == 0 && clipping == "clip"
-        let loss = try loss(step, at: NoiseSchedule.trainingTimestep(timestep), comparing: isFirst, &comparison)
+        // One of the two runs with recomputation: both must agree with the record.
+        let evaluation = try model.evaluate(
+          target: clips.target, references: clips.references, draws: try draws(step, timestep),
+          context: RunContext(recomputesSegments: clipping == "noclip"))
+        comparison.compare(
+          "timesteps_effective[\(step)]", [evaluation.timestep],
+          [try tensors["timesteps_effective"].integers()[step]])
+        if isFirst { try compareInputs(evaluation, &comparison) }
+        let loss = evaluation.loss
         comparison.compare("\(clipping).loss[\(step)]", loss.doubles(), [losses[step]], TrainingCases.loss)
         let found = try loss.backward()
-        let gradients = trained.compactMap { parameter in found[parameter.tensor].map { (parameter, $0) } }
-        let norm = globalNorm(of: gradients.map(\.1))
-        comparison.compare("\(clipping).grad_norm[\(step)]", [norm], [norms[step]], TrainingCases.gradient)
         if isFirst { try compareGradients(found, &comparison) }
-        let scale = limit.map { clippingScale(norm: norm, limit: $0) } ?? 1
-        for parameter in trained {
-          if let gradient = found[parameter.tensor] {
-            optimizer.update(parameter, gradient: gradient, gradientScale: scale)
-          } else if transformer.makesUnreadQueries(parameter.key) {
-            optimizer.update(parameter, gradient: .zeros(parameter.shape))
-          }
-        }
+        let gradients = StepGradients(found, of: trained, zeroWhere: model.isUnread)
+        comparison.compare("\(clipping).grad_norm[\(step)]", [gradients.norm], [norms[step]], TrainingCases.gradient)
+        gradients.apply(limit: limit, learningRate: learningRate, by: &optimizer)
         try compareParameters(after: step + 1, &comparison)
       }
+      compareUntouched(start, &comparison)
     }
 
-    /// mean(1 / (1 - alpha) (x0 prediction - x0)^2)
-    private func loss(
-      _ step: Int, at timestep: Int, comparing isCompared: Bool, _ comparison: inout Comparison
-    ) throws -> Tensor {
-      let scale = Float(autoencoder.scalingFactor)
-      let target = try tensors["latents"].scaled(by: scale)
-      let noisy = schedule.noised(target, with: try tensors["noise_step\(step)"], at: [timestep])
-      let input = try makeInput(noisy, timestep: timestep, scale: scale)
-      // One of the two runs with recomputation: both must agree with the record.
-      let prediction = try transformer(input, context: RunContext(recomputesSegments: clipping == "noclip"))
-      let original = schedule.velocity(of: prediction, noise: noisy, at: [timestep])
-      if isCompared {
-        comparison.compare("step0.target", target, try tensors["step0.target"], .forward)
-        comparison.compare("step0.hidden_states", input.latents, try tensors["step0.hidden_states"], .forward)
-        comparison.compare("step0.pred", original, try tensors["step0.pred"], .forward)
-        if let clips = input.reference?.latents {
-          comparison.compare("step0.hidden_states_mot_ref", clips, try tensors["step0.hidden_states_mot_ref"], .forward)
+    /// The recorded latents are draws already: as moments they have no variance to speak of, and get no noise.
+    private func clips() throws -> (target: EncodedClip, references: [EncodedClip]) {
+      func clip(_ suffix: String) throws -> EncodedClip {
+        func moments(_ name: String) throws -> Tensor {
+          let latents = try tensors[name + suffix].permuted(0, 2, 1, 3, 4)
+          return .concatenated([latents, .zeros(latents.shape)], axis: 1)
         }
+        return EncodedClip(tensors: [
+          "video": try moments("latents"), "image": try moments("image_latents"),
+          "text": try tensors["encoder_hidden_states" + suffix],
+        ])
       }
-      let error = original - target
-      let weight = 1 / (1 - schedule.cumulativeAlphas[timestep])
-      return (error * error).sum().scaled(by: Float(weight / Double(target.count)))
+      let references = tensors.indices(of: "latents_mot_ref_")
+      return (try clip(""), try references.map { try clip("_mot_ref_\($0.index)") })
     }
 
-    private func makeInput(_ noisy: Tensor, timestep: Int, scale: Float) throws -> CogVideoXInput {
-      let configuration = transformer.configuration
-      let (frames, patch) = (noisy.shape[1], configuration.patchSize)
-      let imageScale = autoencoder.invertsScaleOfLatents ? 1 : scale
-      func conditioned(_ video: Tensor, _ image: String) throws -> Tensor {
-        let image = try tensors[image].scaled(by: imageScale)
-        var padding = image.shape.extents
-        padding[1] = frames - 1
-        return .concatenated([video, .concatenated([image, .zeros(Shape(padding))], axis: 1)], axis: 2)
+    private func draws(_ step: Int, _ timestep: Int) throws -> TrainingDraws {
+      // In the middle of what leads to the timestep.
+      TrainingDraws(
+        level: (999.5 - Double(timestep)) / 1000, noise: RecordedNoise(target: try tensors["noise_step\(step)"]))
+    }
+
+    private func compareInputs(_ evaluation: CogVideoXTraining.Evaluation, _ comparison: inout Comparison) throws {
+      comparison.compare("step0.target", evaluation.target, try tensors["step0.target"], .forward)
+      comparison.compare(
+        "step0.hidden_states", .concatenated([evaluation.noisy, evaluation.conditions.image], axis: 2),
+        try tensors["step0.hidden_states"], .forward)
+      comparison.compare("step0.pred", evaluation.prediction, try tensors["step0.pred"], .forward)
+      if let reference = evaluation.conditions.reference {
+        comparison.compare(
+          "step0.hidden_states_mot_ref", reference.latents, try tensors["step0.hidden_states_mot_ref"], .forward)
       }
-      let grid = RotaryGrid(
-        headSize: configuration.headSize, baseRows: configuration.sampleHeight / patch,
-        baseColumns: configuration.sampleWidth / patch, frames: frames, rows: noisy.shape[3] / patch,
-        columns: noisy.shape[4] / patch)
-      let isRotary = configuration.usesRotaryEmbeddings
-      let references = tensors.indices(of: "latents_mot_ref_").map(\.index)
-      let clips = try references.map { index in
-        try conditioned(tensors["latents_mot_ref_\(index)"].scaled(by: scale), "image_latents_mot_ref_\(index)")
-      }
-      let texts = try references.map { try tensors["encoder_hidden_states_mot_ref_\($0)"] }
-      return CogVideoXInput(
-        latents: try conditioned(noisy, "image_latents"), text: try tensors["encoder_hidden_states"],
-        timesteps: [Float(timestep)], rotary: isRotary ? grid.targetTable() : nil,
-        reference: .init(
-          latents: .concatenated(clips, axis: 1), text: .concatenated(texts, axis: 1),
-          rotary: isRotary ? grid.referenceTable(count: clips.count, .temporalBias) : nil))
     }
 
     private func compareGradients(_ found: GradientStore, _ comparison: inout Comparison) throws {
       let recorded = golden.info["grad_norms"]?.object ?? [:]
       let without = golden.info["trainable_without_gradient"]?.strings ?? []
-      for parameter in trained {
+      for parameter in model.trainedParameters {
         let key = parameter.key
         guard let gradient = found[parameter.tensor] else {
           // Published training finds zeros for the unread queries.
-          if let norm = recorded[key]?.double, !(transformer.makesUnreadQueries(key) && norm == 0) {
+          if let norm = recorded[key]?.double, !(model.isUnread(key) && norm == 0) {
             comparison.fail("grad.\(key)", "was not found, recorded norm \(norm)")
           }
           continue
@@ -168,11 +155,40 @@ struct TrainingCases {
     }
 
     private func compareParameters(after step: Int, _ comparison: inout Comparison) throws {
-      for parameter in trained {
-        let name = "\(clipping).after_\(step).\(parameter.key)"
-        guard let expected = try tensors.optional(name) else { continue }
-        comparison.compare(name, parameter.tensor, expected, TrainingCases.parameter)
+      let name = "\(clipping).after_\(step)"
+      let totals = golden.info["updated_sum_and_norm"]?[name]?.object ?? [:]
+      for parameter in model.trainedParameters {
+        let key = parameter.key
+        if let expected = try tensors.optional("\(name).\(key)") {
+          comparison.compare("\(name).\(key)", parameter.tensor, expected, TrainingCases.parameter)
+        }
+        guard let total = totals[key]?.array?.compactMap(\.double), total.count == 2 else { continue }
+        // As mean and root mean square, which lie as close as the elements do.
+        let values = parameter.tensor.doubles()
+        let count = Double(values.count)
+        comparison.compare(
+          "updated_sum_and_norm.\(name).\(key)",
+          [values.reduce(0, +) / count, (parameter.tensor.squaredNorm() / count).squareRoot()],
+          [total[0] / count, total[1] / count.squareRoot()], TrainingCases.parameter)
       }
+    }
+
+    /// Parameters without a gradient neither move nor decay.
+    private func compareUntouched(_ start: [String: Tensor], _ comparison: inout Comparison) {
+      let without = golden.info["trainable_without_gradient"]?.strings ?? []
+      for parameter in model.trainedParameters where without.contains(parameter.key) {
+        guard let before = start[parameter.key] else { continue }
+        comparison.compare("untouched.\(parameter.key)", parameter.tensor, before, .exact)
+      }
+    }
+  }
+
+  /// Noise of the target as it was recorded; posteriors, which were drawn before, get none.
+  private struct RecordedNoise: NoiseSource {
+    let target: Tensor
+
+    func noise(for purpose: NoisePurpose, shape: Shape) -> Tensor {
+      purpose == .initialLatents ? target : .zeros(shape)
     }
   }
 }

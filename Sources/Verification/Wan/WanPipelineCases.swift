@@ -30,7 +30,9 @@ struct WanPipelineCases {
       prompt, geometry, noise: SeededNoise(seed: 0), options, observer: { _ in })
     try compareFirstCall(conditions, shared, &comparison)
 
-    guard let configuration = backbone.scheduler.using(method) else { throw golden.failure("does not fit the scheduler") }
+    guard let configuration = backbone.scheduler.using(method) else {
+      throw golden.failure("does not fit the scheduler")
+    }
     let scheduler = try configuration.scheduler(steps: steps)
     comparison.compare("timesteps", scheduler.timesteps, try tensors["timesteps"].doubles(), .exact)
     let latents = try Sampler(scheduler: scheduler, guidance: .constant(scale)).run(
@@ -103,7 +105,7 @@ struct WanPipelineCases {
     _ backbone: WanBackbone, _ latents: Tensor, _ tensors: GoldenTensors, _ comparison: inout Comparison
   ) throws {
     var batches: [Tensor] = []
-    try backbone.decode(latents, BackboneOptions(), observer: { _ in }) { batches.append($0) }
+    try backbone.decode(latents, BackboneOptions(), observer: { _ in }, frames: { batches.append($0) })
     let pixels = Tensor.concatenated(batches, axis: 2)
     let clip = VideoClip(pixels: pixels, frameRate: .training)
     let recorded = try tensors["frames.uint8"]

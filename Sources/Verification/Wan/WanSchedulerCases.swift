@@ -16,9 +16,11 @@ struct WanSchedulerCases {
     for (name, settings) in (golden.info["runs"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
       try compareRun(golden, name, settings, tensors, &comparison)
     }
+    let noising = FlowNoising()
+    let levels = (0..<noising.levelCount).map { noising.level(index: $0) }
+    comparison.compare("training.sigmas", Tensor(levels), try tensors["training.sigmas"], .exact)
     comparison.compare(
-      "training.timesteps_of_sigmas",
-      (0..<1000).map { NoiseSchedule.trainingTimestep(1000 - $0) },
+      "training.timesteps_of_sigmas", levels.map { Int(noising.timestep(of: $0, truncates: true)) },
       try tensors["training.timesteps_of_sigmas"].integers())
   }
 

@@ -19,7 +19,8 @@ struct WanTextCases {
     comparison.compare("pad_id", Int(tokenizer.padID), contents["pad_id"]?.int)
     comparison.compare("eos_id", Int(tokenizer.endID), contents["eos_id"]?.int)
     for item in contents["cases"]?.array ?? [] {
-      guard let index = item["index"]?.int, let text = item["text"]?.string, let cleaned = item["cleaned"]?.string else {
+      guard let index = item["index"]?.int, let text = item["text"]?.string, let cleaned = item["cleaned"]?.string
+      else {
         throw golden.failure("has an item without index, text or cleaned text")
       }
       let actual = PromptCleaner.cleaned(text)
@@ -40,11 +41,7 @@ struct WanTextCases {
   }
 
   func runEncoder(_ golden: GoldenCase, into comparison: inout Comparison) throws {
-    let directory = "\(goldens.checkpoint)/text_encoder"
-    let configuration = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/config.json")
-    let loader = ParameterLoader(try WeightStore(directory: directory))
-    let encoder = T5Encoder(loader.root, configuration)
-    try loader.finish(ignoring: T5Encoder.isTiedKey)
+    let (encoder, configuration) = try goldens.loadTextEncoder()
     let tokenizer = try tokenizer()
     let tensors = try golden.openTensors()
     for (index, text) in (golden.info["texts"]?.strings ?? []).enumerated() {
@@ -63,7 +60,9 @@ struct WanTextCases {
       for (stage, tensor) in observed.tensors {
         let recorded = "\(name).\(stage.replacing("hidden_", with: "hidden_states."))"
         // Of the last layer the recorded values are those after the final norm, which is the output.
-        guard let expected = try tensors.optional(recorded), stage != "hidden_\(configuration.layerCount)" else { continue }
+        guard let expected = try tensors.optional(recorded), stage != "hidden_\(configuration.layerCount)" else {
+          continue
+        }
         comparison.compare(recorded, tensor[0].sliced(0, 0..<count), expected, Self.forward)
       }
       if let expected = try tensors.optional("\(name).hidden_states.\(configuration.layerCount)") {

@@ -19,7 +19,8 @@ struct WanTransformerCases {
   }
 
   private func model(
-    _ configuration: WanConfiguration, keepingInFloat32 kept: Set<String>? = nil, ignoring: (String) -> Bool = { _ in false }
+    _ configuration: WanConfiguration, keepingInFloat32 kept: Set<String>? = nil,
+    ignoring: (String) -> Bool = { _ in false }
   ) throws -> WanTransformer {
     let store = try WeightStore(directory: "\(goldens.checkpoint)/transformer")
     let source: any ParameterSource = kept.map { RoundedSource(source: store, kept: $0) } ?? store

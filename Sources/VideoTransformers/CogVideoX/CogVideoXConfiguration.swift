@@ -3,7 +3,7 @@ import Checkpoints
 /// The `config.json` of a CogVideoX transformer, with or without a Video-As-Prompt expert.
 ///
 /// Absent fields take the defaults of the published model class.
-package struct CogVideoXConfiguration: Sendable, Equatable, ValidatedConfig {
+package struct CogVideoXConfiguration: MixtureConfiguration, ValidatedConfig {
   package var headCount = 30
   package var headSize = 64
   package var inChannels = 16
@@ -29,7 +29,6 @@ package struct CogVideoXConfiguration: Sendable, Equatable, ValidatedConfig {
   package var usesRotaryEmbeddings = false
   package var usesLearnedEmbeddings = false
   package var usesPatchBias = true
-  /// Indices of the blocks that carry an expert; empty for a plain image-to-video model.
   package var expertLayers: [Int] = []
   /// How the target learns of the references.
   package var coupling = Coupling.mixture
@@ -40,20 +39,10 @@ package struct CogVideoXConfiguration: Sendable, Equatable, ValidatedConfig {
 
   package init() {}
 
-  /// D, the width of a token.
-  package var hiddenSize: Int { headCount * headSize }
   /// Latent frames of a clip of `sampleFrames`.
   package var sampleLatentFrames: Int { (sampleFrames - 1) / temporalCompressionRatio + 1 }
-  package var hasExpert: Bool { !expertLayers.isEmpty }
   /// Whether the model reads reference videos.
   package var readsReferences: Bool { hasExpert || coupling == .inContext }
-
-  /// The same model without its expert.
-  package var base: CogVideoXConfiguration {
-    var copy = self
-    copy.expertLayers = []
-    return copy
-  }
 }
 
 extension CogVideoXConfiguration: Decodable {

@@ -55,17 +55,8 @@ package struct CogVideoXTransformer: Sendable {
     key.contains(expertSuffix) && !key.hasSuffix("pos_embedding")
   }
 
-  /// Whether the parameter makes the queries of the last expert, which nobody reads.
-  ///
-  /// This model leaves their work out and so finds no gradient. Published training finds zeros, which an optimizer with
-  /// weight decay tells from none.
-  package func makesUnreadQueries(_ key: String) -> Bool {
-    guard let lastExpert = configuration.expertLayers.max(), configuration.coupling == .mixture,
-      !configuration.predictsReferences
-    else { return false }
-    let attention = "transformer_blocks.\(lastExpert).attn1\(expertSuffix)."
-    return key.hasPrefix("\(attention)to_q.") || key.hasPrefix("\(attention)norm_q.")
-  }
+  /// Whether the parameter makes the queries of the last expert, which nobody reads (see `MixtureStack`).
+  package func makesUnreadQueries(_ key: String) -> Bool { blocks.makesUnreadQueries(key) }
 
   /// Patch and time embedding of one branch.
   private struct Embedding: Sendable {

@@ -3,7 +3,7 @@ import Checkpoints
 /// The `config.json` of a Wan 2.1 image-to-video transformer, with or without a Video-As-Prompt expert.
 ///
 /// Absent fields take the defaults of the published model class.
-package struct WanConfiguration: Sendable, Equatable, ValidatedConfig {
+package struct WanConfiguration: MixtureConfiguration, ValidatedConfig {
   /// Latent frames, rows and columns of a token.
   package var patchSize = [1, 2, 2]
   package var headCount = 40
@@ -21,24 +21,12 @@ package struct WanConfiguration: Sendable, Equatable, ValidatedConfig {
   package var normEpsilon = 1e-6
   /// Positions on each rotary axis of the target.
   package var positionLimit = 1024
-  /// Indices of the blocks that carry an expert; empty for a plain image-to-video model.
   package var expertLayers: [Int] = []
 
   package init() {}
 
   /// Text tokens that the model attends to, padding included; fixed in the published code.
   package static let textLength = 512
-
-  /// D, the width of a token.
-  package var hiddenSize: Int { headCount * headSize }
-  package var hasExpert: Bool { !expertLayers.isEmpty }
-
-  /// The same model without its expert.
-  package var base: WanConfiguration {
-    var copy = self
-    copy.expertLayers = []
-    return copy
-  }
 }
 
 extension WanConfiguration: Decodable {

@@ -91,6 +91,12 @@ package struct WanTransformer: Sendable {
   /// Whether published files carry a key without use.
   package static func isUnusedKey(_ key: String) -> Bool { key.contains("norm_added_q") }
 
+  /// Whether expert training, as published, changes the parameter.
+  package static func isExpertWeight(_ key: String) -> Bool { key.contains(expertSuffix) }
+
+  /// Whether the parameter makes the queries of the last expert, which nobody reads (see `MixtureStack`).
+  package func makesUnreadQueries(_ key: String) -> Bool { blocks.makesUnreadQueries(key) }
+
   /// Predicts noise minus sample of the target, `[B, out channels, F, H, W]`.
   package func callAsFunction(_ input: WanInput, context: RunContext = RunContext()) throws -> Tensor {
     let batch = input.latents.shape[0]

@@ -1,0 +1,46 @@
+import Layers
+import Runtime
+import Schedulers
+import VideoTransformers
+
+extension CogVideoXBackbone: TrainableBackbone {
+  package func isPublishedTarget(_ key: String) -> Bool { CogVideoXTransformer.isExpertWeight(key) }
+
+  package func openWeights() throws -> any ParameterSource {
+    try additions.weights(directory)
+  }
+
+  package func makeTraining(
+    _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
+    training isTrained: @escaping @Sendable (String) -> Bool
+  ) throws -> CogVideoXTraining {
+    let loader = ParameterLoader(weights, adapters: additions.adapterSources, training: isTrained)
+    let model = CogVideoXTransformer(loader.root, transformer)
+    try loader.finish()
+    try loader.finishAdapters()
+    return CogVideoXTraining(
+      model, parameters: loader.parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
+      autoencoder: autoencoder, positionDesign: transformer.positionDesign,
+      noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
+  }
+
+  package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
+    let loader = ParameterLoader(weights, adapters: additions.adapterSources(in: weights))
+    let model = CogVideoXTransformer(loader.root, transformer)
+    try loader.finish()
+    return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
+  }
+
+  /// Throws unless the checkpoint's schedule is one that velocities can be trained with.
+  private func noiseSchedule() throws(BackboneFailure) -> NoiseSchedule {
+    switch scheduler {
+    case .ddim(let configuration), .dpm(let configuration):
+      let schedule = NoiseSchedule(configuration)
+      if schedule.predictionKind == .velocity { return schedule }
+    case .flowMatchEuler, .unipc: break
+    }
+    throw .component(
+      path: "\(directory)/scheduler/scheduler_config.json",
+      problem: "training needs a CogVideoX scheduler whose prediction_type is 'v_prediction'")
+  }
+}

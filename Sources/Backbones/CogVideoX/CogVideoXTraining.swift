@@ -1,0 +1,159 @@
+import Autoencoders
+import Compute
+import Layers
+import Schedulers
+import Tensors
+import VideoTransformers
+
+/// A CogVideoX transformer with the published objective: it predicts the velocity of a noised target beside clean
+/// references, and is judged on the noiseless target that its prediction implies.
+package struct CogVideoXTraining: TrainingModel {
+  package let parameters: [Parameter]
+  private let transformer: CogVideoXTransformer
+  private let denoiser: CogVideoXDenoiser
+  private let schedule: NoiseSchedule
+  private let latents: CogVideoXLatents
+  private let latentShape: Shape
+  private let lowersTimesteps: Bool
+  private let noisyReferenceLevels: Int?
+
+  /// What the references' losses count together (published with the noisy references).
+  private static let referenceShare = 0.6
+
+  /// - Parameters:
+  ///   - parameters: of the transformer.
+  ///   - latentShape: of every clip, `[1, F, C, H, W]`.
+  ///   - noisyReferenceLevels: from how many of the lowest noise levels a reference's is drawn, for a model that predicts
+  ///     references too; nil leaves them clean.
+  package init(
+    _ transformer: CogVideoXTransformer, parameters: [Parameter], latentShape: Shape, schedule: NoiseSchedule,
+    autoencoder: CogVideoXAutoencoderConfig, positionDesign: PositionDesign = .temporalBias,
+    noisyReferenceLevels: Int? = nil, faults: PublishedFaults = []
+  ) {
+    self.noisyReferenceLevels = transformer.configuration.predictsReferences ? noisyReferenceLevels ?? 1 : nil
+    self.parameters = parameters
+    self.transformer = transformer
+    latents = CogVideoXLatents(autoencoder: autoencoder)
+    self.latentShape = latentShape
+    var schedule = schedule
+    schedule.roundsAmplitudes = faults.contains(.roundedAmplitudes)
+    self.schedule = schedule
+    denoiser = CogVideoXDenoiser(model: transformer, positionDesign: positionDesign)
+    lowersTimesteps = faults.contains(.loweredTimesteps)
+  }
+
+  package func isUnread(_ key: String) -> Bool { transformer.makesUnreadQueries(key) }
+
+  package func loss(
+    target: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
+  ) throws -> Tensor {
+    try evaluate(target: target, references: references, draws: draws, context: context).loss
+  }
+
+  /// A loss and what it was computed from; latents `[1, F, C, H, W]`.
+  package struct Evaluation: Sendable {
+    package let timestep: Int
+    /// The noiseless target.
+    package let target: Tensor
+    package let noisy: Tensor
+    package let conditions: CogVideoXConditions
+    /// The noiseless target that the model's prediction implies.
+    package let prediction: Tensor
+    package let loss: Tensor
+  }
+
+  /// loss = mean(1 / (1 - a_t) (prediction - target)^2), which is a plain mean over errors of the velocity.
+  package func evaluate(
+    target clip: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
+  ) throws -> Evaluation {
+    let timestep = timestep(draws.level)
+    let target = try video(clip, .target, draws)
+    let clean = try references.enumerated().map { try video($1, .reference($0), draws) }
+    let noised = try noised(clean, draws)
+    let conditions = try conditions(clip, references, videos: noised?.latents ?? clean, draws)
+    let noise = try draws.noise.noise(for: .initialLatents, shape: target.shape)
+    let noisy = schedule.noised(target, with: noise, at: [timestep])
+    let velocities = try denoiser.predictAll(
+      noisy, timestep: Double(timestep), referenceTimesteps: noised?.timesteps.map(Float.init), conditions,
+      BackboneOptions(context: context, isGuided: false))
+    let prediction = schedule.velocity(of: velocities.target, noise: noisy, at: [timestep])
+    var loss = loss(of: prediction, target, at: timestep)
+    if let noised, let others = velocities.references {
+      let frames = latentShape[1]
+      for (index, reference) in clean.enumerated() {
+        let velocity = others.sliced(1, index * frames..<(index + 1) * frames).dense()
+        let (timestep, latents) = (noised.timesteps[index], noised.latents[index])
+        let own = self.loss(
+          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), reference, at: timestep)
+        loss = loss + own.scaled(by: Float(Self.referenceShare / Double(clean.count)))
+      }
+    }
+    return Evaluation(
+      timestep: timestep, target: target, noisy: noisy, conditions: conditions, prediction: prediction, loss: loss)
+  }
+
+  private func loss(of prediction: Tensor, _ target: Tensor, at timestep: Int) -> Tensor {
+    let error = prediction - target
+    let weight = 1 / (1 - schedule.cumulativeAlphas[timestep])
+    return (error * error).sum().scaled(by: Float(weight / Double(target.count)))
+  }
+
+  /// The references with noise, each at one of the lowest levels; nil where they stay clean.
+  private func noised(
+    _ references: [Tensor], _ draws: TrainingDraws
+  ) throws -> (timesteps: [Int], latents: [Tensor])? {
+    guard let levels = noisyReferenceLevels else { return nil }
+    let timesteps = references.indices.map { index in
+      let timestep = levels - 1 - min(Int(draws.referenceLevel(index) * Double(levels)), levels - 1)
+      return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
+    }
+    let latents = try references.enumerated().map { index, reference in
+      let noise = try draws.noise.noise(for: .referenceNoise(index), shape: reference.shape)
+      return schedule.noised(reference, with: noise, at: [timesteps[index]])
+    }
+    return (timesteps, latents)
+  }
+
+  /// The published table falls from the last timestep to 0.
+  private func timestep(_ level: Double) -> Int {
+    let count = schedule.cumulativeAlphas.count
+    let timestep = count - 1 - min(Int(level * Double(count)), count - 1)
+    return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
+  }
+
+  private func conditions(
+    _ target: EncodedClip, _ references: [EncodedClip], videos: [Tensor], _ draws: TrainingDraws
+  ) throws -> CogVideoXConditions {
+    guard !references.isEmpty || !transformer.configuration.hasExpert else { throw TrainingSampleFailure.noReference }
+    let clips = try references.enumerated().map { index, clip in
+      Tensor.concatenated(
+        [videos[index], try condition(clip, .referenceFirstFrame(index), draws)], axis: 2)
+    }
+    let texts = try references.map(text)
+    return CogVideoXConditions(
+      image: try condition(target, .image, draws), text: try text(target),
+      reference: clips.isEmpty
+        ? nil : .init(latents: .concatenated(clips, axis: 1), text: .concatenated(texts, axis: 1)))
+  }
+
+  private func video(_ clip: EncodedClip, _ purpose: NoisePurpose, _ draws: TrainingDraws) throws -> Tensor {
+    let posterior = try posterior(clip, "video", frames: latentShape[1])
+    return latents.video(posterior, noise: try draws.noise.noise(for: purpose, shape: posterior.mean.shape))
+  }
+
+  private func condition(_ clip: EncodedClip, _ purpose: NoisePurpose, _ draws: TrainingDraws) throws -> Tensor {
+    let posterior = try posterior(clip, "image", frames: 1)
+    return latents.condition(
+      posterior, noise: try draws.noise.noise(for: purpose, shape: posterior.mean.shape), frames: latentShape[1])
+  }
+
+  private func posterior(_ clip: EncodedClip, _ name: String, frames: Int) throws -> LatentPosterior {
+    LatentPosterior(
+      moments: try clip.tensor(name, shape: [1, 2 * latentShape[2], frames, latentShape[3], latentShape[4]]))
+  }
+
+  private func text(_ clip: EncodedClip) throws -> Tensor {
+    let configuration = transformer.configuration
+    return try clip.tensor("text", shape: [1, configuration.maxTextLength, configuration.textEmbeddingSize])
+  }
+}

@@ -1,0 +1,90 @@
+import Checkpoints
+import Encoders
+import Layers
+import VideoTransformers
+
+/// Estimated memory of one stage, in bytes.
+package struct StageMemory: Sendable, Equatable {
+  package let name: String
+  /// All weights of the stage's component.
+  package let weights: Int
+  /// The weights that must be in memory at one time when they are paged: a segment and the next.
+  package let window: Int
+  /// Activations and scratch.
+  package let work: Int
+  /// The same when the autoencoder works in tiles; equal to `work` for other components.
+  package let tiledWork: Int
+
+  package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
+    self.name = name
+    self.weights = weights
+    self.window = window
+    self.work = work
+    self.tiledWork = min(tiledWork ?? work, work)
+  }
+
+  package func peak(paging: RunContext.Paging, usesTiles: Bool) -> Int {
+    (paging == .keep ? weights : window) + (usesTiles ? tiledWork : work)
+  }
+}
+
+// Estimates from counting the tensors that are alive together at the most demanding moment of a stage.
+extension VideoPromptBackbone {
+  /// The text encoder on `tokens`. Of its embeddings only the prompt's rows are read.
+  func textMemory(_ encoder: T5EncoderConfiguration, tokens: Int) throws -> StageMemory {
+    let bytes = try weightBytes("text_encoder", segments: "encoder.block", leaving: T5Encoder.isTiedKey)
+    return StageMemory(
+      name: "encode text", weights: bytes.all, window: bytes.window,
+      work: 4 * tokens * (8 * encoder.hiddenSize + 3 * encoder.feedForwardSize))
+  }
+
+  /// The autoencoder, for what it needs on whole frames and on tiles.
+  func autoencoderMemory(_ name: String, _ work: (_ isTiled: Bool) -> Int) throws -> StageMemory {
+    let bytes = try weightBytes("vae")
+    return StageMemory(
+      name: name, weights: bytes.all, window: bytes.window, work: work(false), tiledWork: work(true))
+  }
+
+  /// The transformer: of all streams normalised tokens, queries, keys, values and attended tokens; and a block of
+  /// feed-forward tokens with the widened weight panels of all threads.
+  ///
+  /// - Parameters:
+  ///   - segments: the path of the blocks' weights.
+  ///   - tokens: of all streams and both halves of guidance together.
+  ///   - contextTokens: likewise, of captions and pictures that each block attends to.
+  func denoisingMemory(
+    _ transformer: some MixtureConfiguration, segments: String, tokens: Int, contextTokens: Int = 0,
+    feedForwardSize: Int
+  ) throws -> StageMemory {
+    let bytes = try weightBytes("transformer", segments: segments)
+    let width = transformer.hiddenSize
+    return StageMemory(
+      name: "denoise", weights: bytes.all, window: bytes.window,
+      work: 4 * (width * (6 * tokens + 4 * contextTokens) + 2048 * (feedForwardSize + 2 * width)))
+  }
+
+  /// Sizes of a component's weights as they are stored: of all; and of those that lie in memory at one time when they
+  /// are paged, which are what belongs to no segment, and the largest segment with its successor.
+  ///
+  /// - Parameters:
+  ///   - segments: the path under which the segments' weights lie by index; nil if there are none.
+  ///   - isLeft: whether a tensor stays on disk but for a few rows.
+  func weightBytes(
+    _ component: String, segments path: String? = nil, leaving isLeft: (String) -> Bool = { _ in false }
+  ) throws -> (all: Int, window: Int) {
+    let store = try WeightStore(directory: "\(directory)/\(component)")
+    var (all, resident) = (0, 0)
+    var segments: [Int: Int] = [:]
+    for name in store.names {
+      let bytes = (store.shape(of: name)?.count ?? 0) * (store.dtype(of: name)?.byteCount ?? 0)
+      all += bytes
+      if let path, name.hasPrefix("\(path)."), let index = Int(name.dropFirst(path.count + 1).prefix { $0 != "." }) {
+        segments[index, default: 0] += bytes
+      } else if !isLeft(name) {
+        resident += bytes
+      }
+    }
+    let pair = segments.map { index, bytes in bytes + segments[index &+ 1, default: 0] }.max() ?? 0
+    return (all, resident + pair)
+  }
+}

@@ -1,0 +1,43 @@
+import Compute
+import Layers
+import Runtime
+import Tensors
+
+/// A backbone whose transformer can be trained, and used for generation while it is.
+package protocol TrainableBackbone: VideoPromptBackbone {
+  associatedtype Training: TrainingModel
+
+  /// Whether expert training, as published, changes the parameter with this key.
+  func isPublishedTarget(_ key: String) -> Bool
+  /// The transformer's weights as they lie in the directory.
+  func openWeights() throws -> any ParameterSource
+  /// Builds the transformer with its objective.
+  ///
+  /// - Parameters:
+  ///   - geometry: of all clips.
+  ///   - isTrained: which parameters get gradients.
+  func makeTraining(
+    _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
+    training isTrained: @escaping @Sendable (String) -> Bool
+  ) throws -> Training
+  /// Builds the transformer for prediction only.
+  func makeDenoiser(_ weights: any ParameterSource) throws -> Denoiser
+}
+
+extension TrainableBackbone {
+  /// Whether the parameter with this key is trained: by the plan, or as published.
+  package func isTrained(_ key: String) -> Bool { additions.plan?.isTrained(key) ?? isPublishedTarget(key) }
+}
+
+/// The weights of a model in training as they are now, for a second model that records nothing and shares their memory.
+package struct CurrentWeights: ParameterSource {
+  private let parameters: [String: Parameter]
+
+  package init(_ parameters: [Parameter]) {
+    self.parameters = Dictionary(parameters.map { ($0.key, $0) }) { first, _ in first }
+  }
+
+  package var keys: [String] { Array(parameters.keys) }
+  package var description: String { "the weights in training" }
+  package func tensor(_ key: String, _ shape: Shape) -> Tensor? { parameters[key]?.tensor.detached }
+}

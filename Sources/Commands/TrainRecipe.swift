@@ -1,0 +1,110 @@
+import Backbones
+import Datasets
+import Runtime
+import Training
+
+/// The settings of a training as its parts take them, each checked.
+struct TrainRecipe {
+  let steps: StepSettings
+  let run: RunSettings
+  let schedule: LearningRateSchedule
+  let optimizer: AdamW
+  let pairing: PairingRules
+  private let settings: TrainSettings
+
+  /// Throws `UsageFailure` for values that cannot be used.
+  init(_ settings: TrainSettings) throws {
+    func check<Value: Comparable>(_ value: Value, _ name: String, _ range: ClosedRange<Value>) throws(UsageFailure) {
+      guard range.contains(value) else {
+        throw UsageFailure("'\(name)' must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+      }
+    }
+    for (value, name, limit) in [
+      (settings.steps, "steps", 0), (settings.accumulation, "accumulation", 1), (settings.warmUp, "warmup", 0),
+      (settings.saveEvery, "save-every", 1), (settings.keep, "keep", 1), (settings.maxSkipped, "max-skipped", 1),
+      (settings.validateEvery, "validate-every", 1), (settings.threads ?? 1, "threads", 1),
+    ] {
+      try check(value, name, limit...1_000_000_000)
+    }
+    try check(settings.validationSteps, "validation-steps", 1...1000)
+    try check(settings.learningRate, "learning-rate", 0...1)
+    try check(settings.beta1, "beta1", 0...0.999_999)
+    try check(settings.beta2, "beta2", 0...0.999_999)
+    try check(settings.epsilon, "epsilon", 1e-30...1)
+    try check(settings.weightDecay, "weight-decay", 0...1000)
+    try check(settings.maxGradientNorm, "max-grad-norm", 0...1e9)
+    if let decay = settings.ema { try check(decay, "ema", 0...0.999_999_999) }
+
+    let isReference = try Self.choice(settings.compatibility, "compatibility", Compatibility.self) == .reference
+    let precision =
+      try settings.precision.map { try Self.choice($0, "precision", Precision.self) }
+      ?? (isReference ? .bfloat16 : .float32)
+    self.settings = settings
+    var steps = StepSettings()
+    steps.seed = settings.seed
+    steps.accumulation = settings.accumulation
+    steps.gradientLimit = settings.maxGradientNorm > 0 ? settings.maxGradientNorm : nil
+    steps.faults = isReference ? .all : []
+    steps.skipLimit = settings.maxSkipped
+    steps.recomputes = settings.recompute
+    self.steps = steps
+    var run = RunSettings()
+    run.steps = settings.steps
+    run.saveEvery = settings.saveEvery
+    run.kept = settings.keep
+    run.keepsBest = settings.keepBest
+    run.savesFrozen = try Self.choice(settings.weights, "weights", SavedWeights.self) == .full
+    run.validateEvery = settings.validateEvery
+    run.isForced = settings.force
+    self.run = run
+    schedule = LearningRateSchedule(
+      peak: settings.learningRate, course: try Self.choice(settings.schedule, "schedule", LearningRateSchedule.Course.self),
+      warmUpSteps: settings.warmUp, totalSteps: settings.steps)
+    optimizer = AdamW(
+      AdamW.Settings(
+        firstBeta: settings.beta1, secondBeta: settings.beta2, epsilon: settings.epsilon,
+        weightDecay: settings.weightDecay), precision: precision)
+    var pairing = isReference ? PairingRules.published : PairingRules()
+    pairing.seed = settings.seed
+    pairing.scoreThreshold = settings.clips.scoreThreshold ?? pairing.scoreThreshold
+    pairing.condition = settings.clips.condition
+    pairing.referenceCount = settings.references
+    pairing.referenceDropout = settings.maskReferenceRatio
+    pairing.captionDropout = settings.maskCaptionRatio
+    pairing.rowLimit = settings.rowLimit
+    try pairing.validate()
+    self.pairing = pairing
+  }
+
+  private enum Compatibility: String, CaseIterable { case none, reference }
+  private enum SavedWeights: String, CaseIterable { case trained, full }
+
+  private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ value: String, _ name: String, _ type: Choice.Type
+  ) throws(UsageFailure) -> Choice {
+    guard let choice = Choice(rawValue: value) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageFailure("'\(name)' must be one of \(names), not '\(printable(value))'")
+    }
+    return choice
+  }
+
+  /// The settings that change what the steps compute.
+  func identity(_ clips: EncodeJob) -> [String: String] {
+    var identity = [
+      "size": clips.geometry.description, "clips": clips.loader.description, "references": "\(settings.references)",
+      "mask-ref-ratio": "\(settings.maskReferenceRatio)", "mask-caption-ratio": "\(settings.maskCaptionRatio)",
+      "score-threshold": "\(pairing.scoreThreshold)", "condition": settings.clips.condition ?? "all",
+      "row-limit": settings.rowLimit.map { "\($0)" } ?? "none", "accumulation": "\(settings.accumulation)",
+      "learning-rate": "\(settings.learningRate)", "schedule": settings.schedule, "warmup": "\(settings.warmUp)",
+      "beta1": "\(settings.beta1)", "beta2": "\(settings.beta2)", "epsilon": "\(settings.epsilon)",
+      "weight-decay": "\(settings.weightDecay)", "max-grad-norm": "\(settings.maxGradientNorm)",
+      "ema": settings.ema.map { "\($0)" } ?? "none", "precision": optimizer.precision.rawValue,
+      "seed": "\(settings.seed)", "compatibility": settings.compatibility,
+    ]
+    identity.merge(settings.plan.identity) { $1 }
+    // A constant rate does not look ahead, so such a run may be made longer.
+    if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }
+    return identity
+  }
+}

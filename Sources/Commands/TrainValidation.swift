@@ -1,0 +1,68 @@
+import Backbones
+import Datasets
+import Foundation
+import Generation
+import Layers
+import Media
+import Runtime
+import Schedulers
+import Training
+
+/// Generates one clip of the data with the weights as they are, to be looked at beside its reference and its target.
+struct TrainValidation<Backbone: TrainableBackbone> {
+  private let backbone: Backbone
+  private let clips: EncodeJob
+  private let pairs: EncodedPairs
+  private let settings: TrainSettings
+  private let folder: RunFolder
+
+  init(
+    _ backbone: Backbone, _ clips: EncodeJob, _ pairs: EncodedPairs, _ settings: TrainSettings, _ folder: RunFolder
+  ) {
+    self.backbone = backbone
+    self.clips = clips
+    self.pairs = pairs
+    self.settings = settings
+    self.folder = folder
+  }
+
+  /// Writes `validation/step-000100.mp4`: references, target and new clip side by side.
+  func run(step: Int, _ weights: CurrentWeights, observer: @escaping RunObserver) throws {
+    // Always the same pair, so that the clips of a run can be compared.
+    let pair = pairs.sampler.sample(0)
+    let manifest = pairs.sampler.pool.manifest
+    let target = manifest[pair.target]
+    let targetPath = try clips.file(target.video)
+    var request = GenerationRequest(
+      model: backbone.directory, image: targetPath, caption: CaptionRules.target(target.caption))
+    request.references = try pair.references.map { row in
+      let reference = manifest[row]
+      return .init(path: try clips.file(reference.video), caption: CaptionRules.reference(reference.caption))
+    }
+    request.height = clips.geometry.height
+    request.width = clips.geometry.width
+    request.frames = clips.geometry.frames
+    request.steps = settings.validationSteps
+    request.guidance = settings.validationGuidance.map(Guidance.constant)
+    request.seed = settings.seed
+    let generator = try Generator(backbone, request, observer: observer)
+    let inputs = try generator.readInputs(observer: observer)
+    let latents = try generator.denoise(inputs, by: backbone.makeDenoiser(weights), observer: observer)
+    let clip = try generator.decode(latents, savedLatents: "no file", observer: observer)
+    var shown = inputs.references.map(\.clip) + [try frames(of: targetPath, generator.size), clip]
+    for index in shown.indices { shown[index].frameRate = clip.frameRate }
+    // At least the new clip is there.
+    guard let joined = VideoClip.sideBySide(shown) else { return }
+    let path = "\(folder.validation)/\(CheckpointStore.name(step: step)).mp4"
+    var writing = VideoWriter.Options()
+    writing.overwrites = true
+    try VideoWriter.write(joined, to: path, options: writing)
+    observer(.note("validation clip: \(path)"))
+  }
+
+  private func frames(of path: String, _ size: FrameSize) throws -> VideoClip {
+    let reader = try VideoReader(path: path)
+    let indices = FrameSelection.evenIndices(selecting: clips.geometry.frames, of: try reader.frameCount())
+    return try reader.readFrames(at: indices, resizedTo: size)
+  }
+}

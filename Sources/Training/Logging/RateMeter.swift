@@ -1,0 +1,36 @@
+import Dispatch
+import Foundation
+import Runtime
+
+/// Measures the pace of a run and puts its state into one line.
+struct RateMeter {
+  private let steps: Int
+  private var start = DispatchTime.now().uptimeNanoseconds
+  /// Mean of the latest steps' seconds, each new one with the share `stepShare`.
+  private var smoothedSeconds: Double?
+  private var samplesPerSecond = 0.0
+
+  private static let stepShare = 0.1
+
+  init(steps: Int) { self.steps = steps }
+
+  mutating func beginStep() { start = DispatchTime.now().uptimeNanoseconds }
+
+  mutating func finishStep(_ step: Int, samples: Int, loadingSeconds: Double) -> StepTiming {
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    let smoothed = smoothedSeconds.map { $0 + Self.stepShare * (seconds - $0) } ?? seconds
+    smoothedSeconds = smoothed
+    samplesPerSecond = Double(samples) / max(smoothed, 1e-9)
+    return StepTiming(
+      step: step, seconds: seconds, loadingSeconds: loadingSeconds, samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+  }
+
+  /// `train 12/100  loss 1.2345  lr 1.0e-05  gradient 0.071  3.21 samples/s  0:27 left`
+  func line(_ record: StepRecord) -> String {
+    let norm = record.gradientNorm.map { String(format: "%.3g", $0) } ?? "-"
+    let left = clockText(Double(steps - record.step) * (smoothedSeconds ?? 0))
+    return String(
+      format: "train %d/%d  loss %.4f  lr %.2g  gradient %@  %.3g samples/s  %@ left", record.step, steps,
+      record.loss, record.learningRate, norm, samplesPerSecond, left)
+  }
+}

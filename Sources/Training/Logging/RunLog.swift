@@ -1,0 +1,47 @@
+import Foundation
+import Runtime
+
+/// A file of JSON lines that grows with a run.
+///
+/// A line is written as soon as it is known; resuming cuts off the lines after the checkpoint, so that the file is the
+/// same as that of a run which never stopped.
+package final class RunLog {
+  package let path: String
+  private let descriptor: Int32
+  package private(set) var byteCount: Int
+
+  /// Opens or makes the file.
+  package init(path: String) throws(FileFailure) {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileFailure(path: path, action: "open the log") }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = Int(lseek(descriptor, 0, SEEK_END))
+  }
+
+  deinit { close(descriptor) }
+
+  /// Cuts the file to its first bytes; returns whether it had that many.
+  package func truncate(to length: Int) throws(FileFailure) -> Bool {
+    guard byteCount >= length else { return false }
+    guard ftruncate(descriptor, off_t(length)) == 0 else { throw FileFailure(path: path, action: "cut the log") }
+    lseek(descriptor, off_t(length), SEEK_SET)
+    byteCount = length
+    return true
+  }
+
+  package func append(_ record: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let line = try encoder.encode(record) + [UInt8(ascii: "\n")]
+    try line.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
+    byteCount += line.count
+  }
+
+  /// Waits until all lines are on disk.
+  package func sync() throws(FileFailure) {
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileFailure(path: path, action: "sync the log") }
+  }
+}

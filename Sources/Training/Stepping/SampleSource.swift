@@ -1,0 +1,19 @@
+import Backbones
+
+/// One target and the references that its semantic is read from, earliest first.
+package struct TrainingSample: Sendable {
+  package let target: EncodedClip
+  package let references: [EncodedClip]
+
+  package init(target: EncodedClip, references: [EncodedClip]) {
+    self.target = target
+    self.references = references
+  }
+}
+
+/// Where samples come from. A sample depends on its index alone, so that a run is taken up at any of them.
+package protocol SampleSource {
+  /// Tells this data from other data; a run does not go on with other data than it began with.
+  var digest: String { get }
+  func sample(at index: Int) throws -> TrainingSample
+}

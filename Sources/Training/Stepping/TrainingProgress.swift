@@ -1,0 +1,24 @@
+/// Where a run stands: with weights, optimizer and averages all that it needs to go on.
+package struct TrainingProgress: Sendable, Equatable, Codable {
+  /// Finished steps, skipped ones included; the position in the samples follows from it.
+  package var step = 0
+  /// Steps without an update because of values that were not finite, and how many of the latest in a row.
+  package var skipped = 0
+  package var skippedInRow = 0
+  /// Mean of the latest losses, each new one with the share `lossShare`; nil before the first.
+  package var smoothedLoss: Double?
+
+  package init() {}
+
+  private static let lossShare = 0.02
+
+  mutating func finishStep(loss: Double, isUpdated: Bool) {
+    step += 1
+    skippedInRow = isUpdated ? 0 : skippedInRow + 1
+    if isUpdated {
+      smoothedLoss = smoothedLoss.map { $0 + Self.lossShare * (loss - $0) } ?? loss
+    } else {
+      skipped += 1
+    }
+  }
+}

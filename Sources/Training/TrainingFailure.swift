@@ -1,0 +1,32 @@
+import Runtime
+
+/// A training that cannot go on.
+package enum TrainingFailure: Failure, Equatable {
+  case nothingToTrain
+  case notFinite(step: Int, inRow: Int)
+  case brokenWeights(key: String)
+  case pastTheEnd(step: Int, of: Int)
+
+  package var category: FailureCategory {
+    switch self {
+    case .nothingToTrain, .notFinite, .brokenWeights: .badInput
+    case .pastTheEnd: .usage
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .nothingToTrain:
+      "no weight of this model is to be trained: it has no expert, or the settings choose nothing; start from a "
+        + "Video-As-Prompt checkpoint or change what trains"
+    case .notFinite(let step, let count):
+      "step \(step): for \(count) steps in a row the loss or a gradient was not finite; the weights are those before the "
+        + "first of them; lower the learning rate, or check the clips"
+    case .brokenWeights(let key):
+      "'\(printable(key))' is not all numbers (NaN or infinite), so no checkpoint was written over the earlier ones; "
+        + "lower the learning rate and resume"
+    case .pastTheEnd(let step, let count):
+      "the run is at step \(step) already, beyond --steps \(count); give more steps or another output folder"
+    }
+  }
+}

@@ -1,0 +1,315 @@
+import Checkpoints
+import Foundation
+import Media
+import TestSupport
+import Testing
+
+@testable import Commands
+
+/// `vap train` as a user meets it: statuses and files, in process and as a process of its own.
+@Suite("vap train", .serialized)
+struct TrainCommandTests {
+  private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint")
+  private let directory: TemporaryDirectory
+
+  /// A data set of four clips of one condition.
+  init() throws {
+    directory = try TemporaryDirectory()
+    let size = FrameSize(width: 64, height: 48)
+    var rows = ["video_paths,ref_video_paths,tar_video_caption,kind,split,reference_alignment_score"]
+    for index in 0..<4 {
+      let pixels = (0..<9 * size.byteCount).map { UInt8(truncatingIfNeeded: $0 * (3 + index) + $0 / 501) }
+      try FileManager.default.createDirectory(atPath: directory.file("data"), withIntermediateDirectories: true)
+      try VideoWriter.write(
+        VideoClip(size: size, frameRate: .training, pixels: pixels), to: directory.file("data/\(index).mkv"))
+      rows.append("\(index).mkv,\"[\"\"\((index + 1) % 4).mkv\"\"]\",A clip \(index).,noise,train,90")
+    }
+    try directory.write(rows.joined(separator: "\n") + "\n", to: "data/vap_data.csv")
+  }
+
+  /// A complete command line, with `changes` replacing or removing options.
+  private func arguments(_ changes: [String: String?] = [:], flags: [String] = []) -> [String] {
+    var options: [String: String?] = [
+      "--model": Self.checkpoint, "--data": directory.file("data"), "--output": directory.file("run"),
+      "--cache": directory.file("cache"), "--steps": "4", "--warmup": "1", "--learning-rate": "1e-3",
+      "--save-every": "2", "--validate-every": "100",
+    ]
+    options.merge(changes) { $1 }
+    return ["train"] + options.sorted { $0.key < $1.key }.flatMap { key, value in value.map { [key, $0] } ?? [] }
+      + ["--set", "validation-steps=1"] + flags
+  }
+
+  private func run(_ changes: [String: String?] = [:], flags: [String] = []) -> Int32 {
+    VAPCommand.run(arguments(changes, flags: flags))
+  }
+
+  /// All files of a run but those that tell times and processes.
+  private func contents(_ run: String) throws -> [String: Data] {
+    var found: [String: Data] = [:]
+    let folder = directory.file(run)
+    for name in try FileManager.default.subpathsOfDirectory(atPath: folder)
+    where !["lock", "timings.jsonl"].contains(name) {
+      if let data = FileManager.default.contents(atPath: "\(folder)/\(name)"), !data.isEmpty { found[name] = data }
+    }
+    return found
+  }
+
+  @Test("a run leaves checkpoints, a line for each step, and clips of the first and last step")
+  func files() throws {
+    #expect(run() == 0)
+    let files = try contents("run")
+    #expect(
+      files.keys.sorted() == [
+        "checkpoints/step-000002/manifest.json", "checkpoints/step-000002/optimizer.safetensors",
+        "checkpoints/step-000002/transformer/config.json",
+        "checkpoints/step-000002/transformer/diffusion_pytorch_model.safetensors",
+        "checkpoints/step-000004/manifest.json", "checkpoints/step-000004/optimizer.safetensors",
+        "checkpoints/step-000004/transformer/config.json",
+        "checkpoints/step-000004/transformer/diffusion_pytorch_model.safetensors", "config.json", "log.jsonl",
+        "validation/step-000001.mp4", "validation/step-000004.mp4",
+      ])
+    let lines = try #require(files["log.jsonl"]).split(separator: UInt8(ascii: "\n"))
+    #expect(lines.count == 4)
+    let object = try JSONSerialization.jsonObject(with: lines[0])
+    let first = try #require(object as? [String: Any])
+    #expect(Set(first.keys) == ["step", "loss", "learning_rate", "gradient_norm", "samples"])
+    // Reference, target and new clip.
+    #expect(try VideoReader(path: directory.file("run/validation/step-000004.mp4")).size.width == 3 * 64)
+  }
+
+  /// The repository's settings of the paper's ablations.
+  private static let ablations: [String] = {
+    let folder = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/ablations").standardized
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.sorted().map { folder.appendingPathComponent($0).path }
+  }()
+
+  @Test("every row of the paper's tables has settings that are understood")
+  func ablationFiles() throws {
+    #expect(Self.ablations.count == 16)
+    for path in Self.ablations { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
+  }
+
+  @Test(
+    "every ablation of CogVideoX trains with one command, and its result makes a video",
+    arguments: ablations.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
+  func ablation(path: String) throws {
+    let small = ["height=48", "width=64", "frames=9"].flatMap { ["--set", $0] }
+    let output = directory.file("run")
+    #expect(VAPCommand.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path]) == 0)
+    let checkpoint = "\(output)/checkpoints/step-000001"
+    let image = directory.file("image.png")
+    let pixels = [UInt8](repeating: 100, count: 64 * 48 * 3)
+    try VideoWriter.write(
+      VideoClip(size: FrameSize(width: 64, height: 48), frameRate: .training, pixels: pixels), to: image)
+    var command = [
+      "generate", "--model", Self.checkpoint, "--ref-video", directory.file("data/0.mkv"), "--ref-prompt", "noise",
+      "--image", image, "--prompt", "more noise", "--steps", "1", "--output", directory.file("out.mkv"),
+    ]
+    let lora = "\(checkpoint)/pytorch_lora_weights.safetensors"
+    if FileManager.default.fileExists(atPath: lora) {
+      // Trained without an expert: only a plain model takes it.
+      #expect(VAPCommand.run(command + ["--lora", lora]) == 3)
+      let plain = directory.file("plain")
+      try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: plain)
+      let config = "\(plain)/transformer/config.json"
+      let fields = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: config)))
+      var changed = try #require(fields as? [String: Any])
+      changed["block_idx_with_mot_ref"] = [Int]()
+      try JSONSerialization.data(withJSONObject: changed).write(to: URL(fileURLWithPath: config))
+      command[2] = plain
+      command += ["--lora", lora]
+    } else {
+      command += ["--expert", checkpoint]
+    }
+    #expect(VAPCommand.run(command) == 0)
+  }
+
+  @Test(
+    "plans that contradict themselves are refused before any work",
+    arguments: ["train=half", "coupling=in-context", "layers=[7]", "lora={rank: 3}", "noisy-references=0"])
+  func badPlan(change: String) {
+    #expect([2, 3].contains(run(flags: ["--set", change])))
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run/checkpoints")))
+  }
+
+  @Test("the same command again goes on to more steps, and with encoded clips from the cache to the same bytes")
+  func goesOn() throws {
+    #expect(run(["--output": directory.file("whole")]) == 0)
+    #expect(run(["--steps": "2"]) == 0)
+    #expect(run() == 0)
+    // The shorter run also showed its last step.
+    let (whole, parts) = (try contents("whole"), try contents("run"))
+    #expect(parts.filter { !$0.key.hasSuffix("000002.mp4") } == whole)
+    #expect(run() == 0)
+    #expect(run(["--steps": "3"]) == 2)
+  }
+
+  @Test("D09, C08: an edited manifest or another learning rate is refused; --force goes on")
+  func otherRun() throws {
+    #expect(run(["--steps": "2"]) == 0)
+    #expect(run(["--learning-rate": "1e-4"]) == 3)
+    let manifest = directory.file("data/vap_data.csv")
+    let text = try String(contentsOfFile: manifest, encoding: .utf8)
+    try directory.write(text.replacingOccurrences(of: "A clip 3", with: "Another clip"), to: "data/vap_data.csv")
+    #expect(run() == 3)
+    #expect(run(flags: ["--force"]) == 0)
+  }
+
+  @Test("D03: a missing video is left out within --max-bad, and ends the run beyond it")
+  func missingVideo() throws {
+    try FileManager.default.removeItem(atPath: directory.file("data/3.mkv"))
+    #expect(run(flags: ["--set", "max-bad=1"]) == 0)
+    #expect(run(["--output": directory.file("other")], flags: ["--set", "max-bad=0"]) == 3)
+  }
+
+  @Test(
+    "misuse of options ends with status 2",
+    arguments: [
+      ["--model": nil], ["--data": nil], ["--output": nil], ["--steps": "-1"], ["--learning-rate": "2"],
+      ["--precision": "float8"], ["--accumulation": "0"], ["--save-every": "0"], ["--compatibility": "all"],
+      ["--threads": "0"], ["--set": "nonsense=1"], ["--set": "steps"], ["--set": "height=50"], ["--unknown": "1"],
+      ["--set": "references=4"], ["--set": "ema=1"],
+    ] as [[String: String?]])
+  func misuse(changes: [String: String?]) {
+    #expect(run(changes) == 2, "\(changes)")
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+  }
+
+  @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "steps: many", "- a"])
+  func badFile(text: String) throws {
+    let config = try directory.write(text, to: "train.yaml")
+    #expect(run(flags: [config]) == 3)
+  }
+
+  @Test("the published recipe's file is understood, and options win over it")
+  func recipe() throws {
+    let config = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("configs/train-cogvideox-vap.yaml").path
+    #expect(
+      run(
+        ["--precision": "float32"],
+        flags: [config, "--set", "height=48", "--set", "width=64", "--set", "frames=9"]) == 0)
+    #expect(try contents("run").keys.contains("checkpoints/step-000004/manifest.json"))
+  }
+}
+
+/// Runs as processes of their own, which signals can reach.
+@Suite("vap train under signals", .serialized)
+struct TrainSignalTests {
+  private let directory: TemporaryDirectory
+  private let program: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    // Built beside the tests.
+    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    program = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("vap").path
+    try #require(FileManager.default.isExecutableFile(atPath: program), "\(program) is not built")
+    #expect(
+      VAPCommand.run([
+        "data", "synthesize", "--out", directory.file("data"), "--videos", "96", "--frames", "9", "--size", "64",
+      ]) == 0)
+  }
+
+  private func start(_ output: String, steps: Int, threads: Int = 2, limit: String? = nil) throws -> Process {
+    let process = Process()
+    let arguments = [
+      program, "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"),
+      "--cache", directory.file("cache"), "--output", directory.file(output), "--steps", "\(steps)", "--warmup", "2",
+      "--learning-rate", "1e-3", "--save-every", "2", "--validate-every", "1000", "--threads", "\(threads)", "--set",
+      "validation-steps=1", "--set", "keep=3",
+    ]
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    // The shell becomes the program, so that signals reach it; `ulimit -f` counts in units of 1024 bytes.
+    process.arguments = ["-c", (limit.map { "ulimit -f \($0); " } ?? "") + "exec \"$@\"", "bash"] + arguments
+    process.standardError = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  private func finish(_ output: String, steps: Int, threads: Int = 2) throws -> Int32 {
+    let process = try start(output, steps: steps, threads: threads)
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  private func steps(_ output: String) -> [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.file("\(output)/checkpoints"))) ?? []
+    return names.compactMap { $0.hasPrefix("step-") ? Int($0.dropFirst(5)) : nil }.sorted()
+  }
+
+  /// Waits until `condition` holds; false after a minute.
+  private func wait(_ process: Process, until condition: () -> Bool) -> Bool {
+    for _ in 0..<30_000 {
+      if condition() { return true }
+      if !process.isRunning { return condition() }
+      usleep(2000)
+    }
+    return false
+  }
+
+  @Test("C01, C15, R10: killed with SIGKILL again and again, also while saving: the same bytes as never stopped")
+  func killed() throws {
+    #expect(try finish("whole", steps: 24) == 0)
+    for round in 0..<3 {
+      let process = try start("parts", steps: 24, threads: 1 + round % 2)
+      let before = steps("parts").last ?? 0
+      let checkpoints = directory.file("parts/checkpoints")
+      // Once while a checkpoint is being written, then at some moment after one.
+      _ = wait(process) {
+        round == 0
+          ? FileManager.default.fileExists(atPath: "\(checkpoints)/.partial-step-000004")
+          : (steps("parts").last ?? 0) > before + 2
+      }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    #expect(try finish("parts", steps: 24, threads: 1) == 0)
+    let (whole, parts) = (directory.file("whole"), directory.file("parts"))
+    var compared = 0
+    for name in try FileManager.default.subpathsOfDirectory(atPath: whole)
+    where !["lock", "timings.jsonl"].contains(name) {
+      guard let expected = FileManager.default.contents(atPath: "\(whole)/\(name)") else { continue }
+      #expect(FileManager.default.contents(atPath: "\(parts)/\(name)") == expected, "\(name)")
+      compared += 1
+    }
+    #expect(compared > 10)
+    #expect(steps("parts") == steps("whole"))
+  }
+
+  @Test("C12: SIGINT and SIGTERM save the last whole step and end with 130 and 143", arguments: [SIGINT, SIGTERM])
+  func interrupted(signal: Int32) throws {
+    let process = try start("run", steps: 100_000)
+    #expect(wait(process) { (steps("run").last ?? 0) >= 4 })
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 128 + signal)
+    let saved = try #require(steps("run").last)
+    let log = try String(contentsOfFile: directory.file("run/log.jsonl"), encoding: .utf8)
+    #expect(log.split(separator: "\n").count == saved)
+  }
+
+  @Test("C10: a second process on the same folder ends with status 4, and the first one goes on")
+  func secondProcess() throws {
+    let first = try start("run", steps: 100_000)
+    #expect(wait(first) { (steps("run").last ?? 0) >= 2 })
+    #expect(try finish("run", steps: 100_000) == 4)
+    #expect(first.isRunning)
+    kill(first.processIdentifier, SIGKILL)
+    first.waitUntilExit()
+  }
+
+  @Test("C03: a disk that takes no more ends the run with status 4; what was saved before stays")
+  func full() throws {
+    #expect(try finish("run", steps: 4) == 0)
+    let process = try start("run", steps: 6, limit: "100")
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 4)
+    #expect(steps("run") == [2, 4])
+    let names = try FileManager.default.contentsOfDirectory(atPath: directory.file("run/checkpoints"))
+    #expect(names.allSatisfy { $0.hasPrefix("step-") })
+    #expect(try finish("run", steps: 6) == 0)
+  }
+}

@@ -1,0 +1,201 @@
+import Foundation
+import Media
+import Runtime
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+@Suite("Miniature world")
+struct MiniatureTests {
+  private let subject = MiniatureSubject(shape: .star, pattern: .halves, color: .yellow)
+  private let timing = MiniatureTiming(speed: 1, onset: 0.1)
+
+  private func clip(
+    _ condition: MiniatureCondition, seed: UInt64 = 7, subject: MiniatureSubject? = nil,
+    _ timing: MiniatureTiming? = nil
+  ) -> VideoClip {
+    MiniatureClip(
+      seed: seed, subject: subject ?? self.subject, condition: condition, timing: timing ?? self.timing
+    ).render()
+  }
+
+  /// Mean of the squared differences of all bytes, of 1.
+  private func distance(_ first: VideoClip, _ second: VideoClip) -> Double {
+    let sum = zip(first.pixels, second.pixels).reduce(0.0) { sum, pair in
+      let difference = (Double(pair.0) - Double(pair.1)) / 255
+      return sum + difference * difference
+    }
+    return sum / Double(first.pixels.count)
+  }
+
+  @Test(
+    "24 trained conditions, six of each category, and one more of each that is not; a sixth of subjects is held out")
+  func counts() {
+    for category in MiniatureCondition.Category.allCases {
+      #expect(MiniatureCondition.trained.count { $0.category == category } == 6)
+      #expect(MiniatureCondition.zeroShot.count { $0.category == category } == 1)
+    }
+    #expect(MiniatureSubject.all.count == 192)
+    #expect(MiniatureSubject.all.count(where: \.isHeldOut) == 32)
+    let trained = MiniatureSubject.all.filter { !$0.isHeldOut }
+    #expect(Set(trained.map(\.shape)).count == 6)
+    #expect(Set(trained.map(\.pattern)).count == 4)
+    #expect(Set(trained.map(\.color)).count == 8)
+  }
+
+  @Test("a clip depends on its values alone, and on each of them")
+  func pureFunction() {
+    let first = clip(.roll)
+    #expect(clip(.roll) == first)
+    #expect(withThreads(1) { clip(.roll) } == first)
+    #expect(first.frameCount == 17)
+    #expect(first.size == FrameSize(width: 64, height: 64))
+    #expect(clip(.roll, seed: 8) != first)
+    #expect(clip(.tiltUp) != first)
+    #expect(clip(.roll, subject: MiniatureSubject(shape: .star, pattern: .spot, color: .yellow)) != first)
+    #expect(clip(.roll, MiniatureTiming(speed: 0.7, onset: 0.1)) != first)
+    #expect(clip(.roll, MiniatureTiming(speed: 1, onset: 0.2)) != first)
+  }
+
+  @Test(
+    "nothing happens before the onset: all conditions begin with the same picture",
+    arguments: MiniatureCondition.allCases)
+  func beginsStill(condition: MiniatureCondition) {
+    let first = clip(condition)
+    #expect(Array(first.frame(0)) == Array(clip(.roll).frame(0)))
+    #expect(Array(first.frame(1)) == Array(first.frame(0)))
+    #expect(Array(first.frame(16)) != Array(first.frame(0)))
+  }
+
+  @Test("every two conditions differ clearly on the same scene")
+  func distinct() {
+    let clips = MiniatureCondition.allCases.map { clip($0) }
+    for first in clips.indices {
+      for second in clips.indices where second > first {
+        let pair = [first, second].map { MiniatureCondition.allCases[$0].rawValue }
+        #expect(distance(clips[first], clips[second]) > 0.002, "\(pair)")
+      }
+    }
+  }
+
+  @Test("progress waits for the onset, grows with the speed and ends at 1.3")
+  func progress() {
+    let timing = MiniatureTiming(speed: 0.8, onset: 0.25)
+    #expect(timing.progress(at: 0.25) == 0)
+    #expect(timing.progress(at: 0.75) == 0.5)
+    #expect(MiniatureTiming(speed: 1.4, onset: 0).progress(at: 1) == 1.3)
+    #expect([0.6, 1, 1.3].map { MiniatureTiming(speed: $0, onset: 0).word } == ["slowly", "steadily", "quickly"])
+  }
+
+  @Test("captions name the subject, and what happens unless they are neutral")
+  func captions() {
+    let clip = MiniatureClip(seed: 1, subject: subject, condition: .gold, timing: timing)
+    #expect(clip.caption(isNeutral: true) == "A yellow two-tone star.")
+    #expect(clip.caption(isNeutral: false) == "A yellow two-tone star. It turns into gold steadily.")
+    #expect(MiniatureSubject(shape: .ball, pattern: .spot, color: .orange).name == "an orange spotted ball")
+  }
+}
+
+@Suite("Miniature data set")
+struct MiniatureDatasetTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private var options: MiniatureDataset.Options {
+    var options = MiniatureDataset.Options()
+    options.videos = 48
+    options.groupSize = 2
+    options.format.size = 16
+    options.format.frames = 9
+    return options
+  }
+
+  @Test("what is written is a data set that checks out, with a benchmark of 48 rows")
+  func writes() throws {
+    let dataset = try MiniatureDataset(options)
+    try dataset.write(to: directory.path) { _ in }
+    let manifest = try Manifest(path: Manifest.find(directory.path))
+    #expect(manifest.count == 48 + 96 + 16)
+    let report = try DataCheck.run(manifest, in: DataFolder(directory.path), depth: .frames) { _ in }
+    #expect(report.bad.count == 0)
+    #expect(report.benchmark.isEmpty)
+    #expect(report.statistics.categories.map(\.name) == ["camera", "concept", "motion", "style"])
+    #expect(try PairPool(manifest, PairingRules()).count == 48)
+    let benchmark = try BenchmarkTable(path: BenchmarkTable.find(in: directory.path))
+    #expect(benchmark.rows.count == 48)
+    #expect(benchmark.warning == nil)
+    #expect(Set(benchmark.rows.map(\.condition)).count == 24)
+    #expect(try BenchmarkTable(path: directory.file("benchmark/zero_shot.csv")).rows.count == 8)
+  }
+
+  @Test("references share condition and timing, never a video; the benchmark shows held-out subjects neutrally")
+  func plan() throws {
+    let dataset = try MiniatureDataset(options)
+    let byPath = Dictionary(uniqueKeysWithValues: dataset.items.map { ($0.path, $0) })
+    for item in dataset.items {
+      #expect(item.clip.subject.isHeldOut == (item.split != "train"))
+      for path in item.references {
+        let reference = try #require(byPath[path])
+        #expect(path != item.path)
+        #expect(reference.clip.condition == item.clip.condition)
+        #expect(reference.clip.timing == item.clip.timing)
+        #expect(reference.clip.seed != item.clip.seed)
+      }
+    }
+    for row in dataset.benchmark {
+      let (target, reference) = (try #require(byPath[row.target]), try #require(byPath[row.reference]))
+      #expect(target.clip.subject != reference.clip.subject)
+      #expect(row.targetCaption == target.clip.caption(isNeutral: true))
+    }
+    let training = dataset.items.filter { $0.split == "train" }
+    let allTrained = training.allSatisfy(\.clip.condition.isTrained)
+    #expect(allTrained)
+    let captioned = training.count { $0.caption != $0.clip.caption(isNeutral: true) }
+    #expect((10...38).contains(captioned))
+  }
+
+  @Test("an interrupted run goes on, other options and other data sets are refused")
+  func resumes() throws {
+    let dataset = try MiniatureDataset(options)
+    try dataset.write(to: directory.path) { _ in }
+    let files = { try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() }
+    let (before, manifest) = (try files(), try ContentDigest(ofFile: directory.file("vap_data.csv")))
+    let video = directory.file(dataset.items[3].path)
+    let bytes = try ContentDigest(ofFile: video)
+    try FileManager.default.removeItem(atPath: video)
+    try FileManager.default.removeItem(atPath: directory.file("vap_data.csv"))
+    try dataset.write(to: directory.path) { _ in }
+    #expect(try files() == before)
+    #expect(try ContentDigest(ofFile: video) == bytes)
+    #expect(try ContentDigest(ofFile: directory.file("vap_data.csv")) == manifest)
+    var other = options
+    other.seed = 1
+    #expect(message { try MiniatureDataset(other).write(to: directory.path) { _ in } }.contains("other options"))
+    let foreign = try TemporaryDirectory()
+    _ = try foreign.manifest([TableRow(video: "a.mp4")])
+    #expect(message { try dataset.write(to: foreign.path) { _ in } }.contains("another data set"))
+  }
+
+  @Test("impossible options are refused")
+  func refusals() {
+    for change: (inout MiniatureDataset.Options) -> Void in [
+      { $0.videos = 47 }, { $0.groupSize = 1 }, { $0.format.size = 20 }, { $0.format.size = 8 },
+      { $0.format.frames = 16 }, { $0.format.frames = 1 }, { $0.captionShare = 2 },
+    ] {
+      var options = options
+      change(&options)
+      #expect(throws: DatasetFailure.self) { try MiniatureDataset(options) }
+    }
+  }
+
+  @Test("the sheet shows every condition")
+  func sheet() throws {
+    var format = MiniatureClip.Format()
+    format.size = 16
+    format.frames = 9
+    let sheet = try #require(MiniatureSheet.picture(seed: 1, format, framesPerClip: 3, scale: 1))
+    #expect(sheet.size == FrameSize(width: 4 * 3 * 16 + 12, height: 7 * 16))
+  }
+}

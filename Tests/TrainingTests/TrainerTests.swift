@@ -1,0 +1,158 @@
+import Backbones
+import Compute
+import Layers
+import Runtime
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite("Trainer")
+struct TrainerTests {
+  @Test("steps move what has a gradient; frozen weights and the last expert's tail keep every bit")
+  func frozenStay() throws {
+    var trainer = try TinyTraining().trainer()
+    let parameters = trainer.model.parameters
+    let start = parameters.map { $0.tensor.detached.floats() }
+    for _ in 0..<3 { _ = try trainer.step() }
+    for (parameter, before) in zip(parameters, start) {
+      let isTail =
+        parameter.key.contains("blocks.1.") && parameter.key.contains("_mot_ref")
+        && (parameter.key.contains("to_out") || parameter.key.contains("norm2") || parameter.key.contains("ff_")
+          || trainer.model.isUnread(parameter.key))
+      let moves = parameter.isTrainable && !isTail
+      #expect((parameter.tensor.floats() != before) == moves, "\(parameter.key)")
+    }
+  }
+
+  @Test("the same bits on one thread and on two", arguments: Precision.allCases)
+  func threads(precision: Precision) throws {
+    func run() throws -> [String: [UInt8]] {
+      var trainer = try TinyTraining(precision: precision).trainer()
+      for _ in 0..<3 { _ = try trainer.step() }
+      return trainer.bits
+    }
+    #expect(try withThreads(1, run) == withThreads(2, run))
+  }
+
+  @Test("the same bits with and without recomputation")
+  func recomputation() throws {
+    func run(_ recomputes: Bool) throws -> [String: [UInt8]] {
+      var training = TinyTraining()
+      training.steps.recomputes = recomputes
+      var trainer = try training.trainer()
+      for _ in 0..<2 { _ = try trainer.step() }
+      return trainer.bits
+    }
+    #expect(try run(true) == run(false))
+  }
+
+  @Test("one to three references are trained on", arguments: 1...3)
+  func references(count: Int) throws {
+    var trainer = try TinyTraining(references: count).trainer()
+    let record = try trainer.step()
+    #expect(record.loss.isFinite)
+    #expect(record.skipped == nil)
+  }
+
+  @Test("two ranks with a sample each make the update of one process with an accumulation of two")
+  func ranks() throws {
+    var training = TinyTraining()
+    training.steps.accumulation = 2
+    var alone = try training.trainer()
+    let single = try (0..<2).map { _ in try alone.step() }
+
+    // Each rank's gradients come out of a run of its own; the double hands every rank both.
+    let exchange = Exchange(size: 2)
+    training.steps.accumulation = 1
+    let settings = training
+    let results = try exchange.run { collective in
+      var trainer = try Trainer(
+        settings.model(), source: RandomClips(), optimizer: AdamW(), schedule: settings.schedule,
+        settings: settings.steps, collective: collective)
+      let records = try (0..<2).map { _ in try trainer.step() }
+      return (trainer.bits, records)
+    }
+    #expect(results[0].0 == results[1].0)
+    for (one, two) in zip(single, results[0].1) {
+      #expect(abs(one.loss - two.loss) <= 1e-6 * one.loss)
+      #expect(abs((one.gradientNorm ?? 0) - (two.gradientNorm ?? 1)) <= 1e-6 * (one.gradientNorm ?? 0))
+      #expect(one.samples == two.samples)
+    }
+  }
+
+  @Test("R01: a loss or gradient that is not finite skips the step, is counted, and ends the run after k in a row")
+  func notFinite() throws {
+    for fault in [Float.nan, .infinity] {
+      var settings = StepSettings()
+      settings.skipLimit = 3
+      var trainer = try Trainer(
+        Parabola(), source: Points([1, fault, 2, fault, fault, fault]), optimizer: AdamW(),
+        schedule: LearningRateSchedule(peak: 0.1, totalSteps: 10), settings: settings, averageDecay: 0.5)
+      #expect(try trainer.step().skipped == nil)
+      let good = trainer.bits
+      #expect(try trainer.step().skipped != nil)
+      #expect(trainer.bits == good)
+      try trainer.checkForDivergence()
+      _ = try trainer.step()
+      #expect(trainer.progress.skippedInRow == 0)
+      #expect(trainer.bits != good)
+      for _ in 0..<3 { _ = try trainer.step() }
+      #expect(trainer.progress.skipped == 4)
+      #expect(throws: TrainingFailure.notFinite(step: 6, inRow: 3)) { try trainer.checkForDivergence() }
+    }
+  }
+
+  @Test("R01: a finite loss with an infinite gradient is skipped too")
+  func infiniteGradient() throws {
+    var trainer = try Trainer(
+      Parabola(steepness: 1e30), source: Points([0]), optimizer: AdamW(),
+      schedule: LearningRateSchedule(peak: 0.1, totalSteps: 10))
+    let record = try trainer.step()
+    #expect(record.loss == 0)
+    #expect(record.skipped == "a gradient is not finite")
+    #expect(trainer.model.parameters[0].tensor.floats() == [0])
+  }
+
+  @Test("a model without anything to train is refused")
+  func nothingToTrain() throws {
+    #expect(throws: TrainingFailure.nothingToTrain) {
+      try Trainer(
+        Parabola(isTrainable: false), source: Points([0]), optimizer: AdamW(),
+        schedule: LearningRateSchedule(peak: 0.1, totalSteps: 10))
+    }
+  }
+}
+
+/// loss = (steepness (w - x))^2 for one weight, which starts at 0, and the sample's value x.
+private struct Parabola: TrainingModel {
+  let parameters: [Parameter]
+  private let steepness: Float
+
+  init(steepness: Float = 1, isTrainable: Bool = true) {
+    self.steepness = steepness
+    parameters = [Parameter(key: "w", tensor: Tensor([0]), isTrainable: isTrainable)]
+  }
+
+  func loss(
+    target: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
+  ) -> Tensor {
+    let error = (parameters[0].tensor - (target.tensors["video"] ?? Tensor([0]))).scaled(by: steepness)
+    // With steepness the slope along `error` alone overflows.
+    return steepness == 1 ? error * error : error * Tensor([steepness])
+  }
+
+  func isUnread(_ key: String) -> Bool { false }
+}
+
+private struct Points: SampleSource {
+  let values: [Float]
+  let digest = "points"
+
+  init(_ values: [Float]) { self.values = values }
+
+  func sample(at index: Int) -> TrainingSample {
+    TrainingSample(target: EncodedClip(tensors: ["video": Tensor([values[index]])]), references: [])
+  }
+}
