@@ -8,9 +8,12 @@ struct Row {
   let name: String
   let imports: [String]
   var packages: [Target.Dependency] = []
+  /// Files that become constants of the program, which so needs no folder beside it.
+  var embedded: [String] = []
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let flyingFox = ["FlyingFox", "FlyingSocks"].map { Target.Dependency.product(name: $0, package: "FlyingFox") }
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let rows: [Row] = [
@@ -47,7 +50,15 @@ let rows: [Row] = [
     imports: ["Backbones", "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(
     name: "Evaluation",
-    imports: ["Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+    imports: [
+      "Generation", "Backbones", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors",
+      "Compute", "Runtime",
+    ],
+    embedded: ["Report/Page/report.css", "Report/Page/report.js"]),
+  Row(name: "Judging", imports: ["Evaluation", "Media", "Checkpoints", "Runtime"]),
+  Row(
+    name: "Study", imports: ["CSQLite", "Evaluation", "Media", "Compute", "Runtime"], packages: flyingFox,
+    embedded: ["Page/study.css", "Page/study.html", "Page/study.js"]),
   Row(
     name: "Verification",
     imports: [
@@ -57,15 +68,15 @@ let rows: [Row] = [
   Row(
     name: "Benchmarks",
     imports: [
-      "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors", "Compute",
-      "Runtime",
+      "Evaluation", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Layers", "Checkpoints", "Tensors",
+      "Compute", "Runtime",
     ]),
   // The command line.
   Row(
     name: "Commands",
     imports: [
-      "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones", "Schedulers", "Media", "Layers",
-      "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
+      "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -73,13 +84,16 @@ let rows: [Row] = [
 let testSupport = "TestSupport"
 
 let swiftTargets: [Target] = rows.map { row in
-  .target(name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages)
+  .target(
+    name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages,
+    resources: row.embedded.map { .embedInCode($0) })
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
-  "Layers", "Media", "Runtime", "Schedulers", "Tensors", "Tokenizers", "Training", "Verification", "VideoTransformers",
+  "Judging", "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
+  "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
@@ -93,6 +107,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
   targets: [
     // Row kernels are compiled for several instruction sets and chosen at run time, so one binary is both portable and
@@ -105,6 +120,7 @@ let package = Package(
       name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
       providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),

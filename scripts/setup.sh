@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the build needs beyond Swift 6.3: Debian's OpenBLAS, FFmpeg, SentencePiece, CSV, OpenSSL and zlib libraries.
+# Installs what the build needs beyond Swift 6.3: Debian's OpenBLAS, FFmpeg, SentencePiece, CSV, OpenSSL, SQLite and zlib
+# libraries.
 set -euo pipefail
 
-packages=(libopenblas-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libsentencepiece-dev libcsv-dev libssl-dev zlib1g-dev pkg-config)
+packages=(libopenblas-dev libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libsentencepiece-dev libcsv-dev libssl-dev libsqlite3-dev zlib1g-dev pkg-config)
 
 if dpkg -s "${packages[@]}" >/dev/null 2>&1; then
   exit 0

@@ -27,6 +27,13 @@ package enum BackboneKind: String, Sendable, CaseIterable {
   package init(directory: String) throws {
     let transformerPath = "\(directory)/transformer/config.json"
     guard let index = try ConfigFile(ifPresentAt: "\(directory)/model_index.json") else {
+      guard FileManager.default.fileExists(atPath: transformerPath) else {
+        throw BackboneFailure.component(
+          path: directory,
+          problem: FileManager.default.fileExists(atPath: directory)
+            ? "holds no model_index.json; give the folder of a pipeline, with transformer, vae, text_encoder and so on in it"
+            : "does not exist; give the folder of a pipeline")
+      }
       self = try Self.named(by: ConfigFile(path: transformerPath))
       return
     }

@@ -27,11 +27,16 @@ package struct BackboneOptions: Sendable {
   package var usesTiles: Bool
   /// Whether predictions come in pairs, without and with the captions, for classifier-free guidance.
   package var isGuided: Bool
+  /// Faults of published training that clips are encoded with; generation has none.
+  package var faults: PublishedFaults
 
-  package init(context: RunContext = RunContext(), usesTiles: Bool = false, isGuided: Bool = true) {
+  package init(
+    context: RunContext = RunContext(), usesTiles: Bool = false, isGuided: Bool = true, faults: PublishedFaults = []
+  ) {
     self.context = context
     self.usesTiles = usesTiles
     self.isGuided = isGuided
+    self.faults = faults
   }
 }
 

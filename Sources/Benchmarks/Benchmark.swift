@@ -17,6 +17,8 @@ package struct Benchmark: Sendable {
     case arithmetic(gigaflops: Double)
     /// Bytes read and written, for passes that memory limits.
     case traffic(gigabytes: Double)
+    /// Frames or pairs, for networks whose arithmetic says little.
+    case items(Double)
   }
 
   package init(
@@ -48,6 +50,8 @@ package struct BenchmarkResult: Sendable, Codable {
   /// Of traffic; nil for arithmetic.
   package var gigabytes: Double?
   package var gigabytesPerSecond: Double?
+  /// Of items.
+  package var items: Double?
   /// Time of the matrix products by themselves, and the benchmark's rate as a share of theirs.
   package var productsMilliseconds: Double?
   package var shareOfProducts: Double?

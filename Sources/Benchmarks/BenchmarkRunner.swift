@@ -56,6 +56,7 @@ package struct BenchmarkRunner {
     case .traffic(let gigabytes):
       result.gigabytes = gigabytes
       result.gigabytesPerSecond = gigabytes / median
+    case .items(let count): result.items = count
     }
     if !productTimes.isEmpty {
       let products = productTimes[productTimes.count / 2]

@@ -21,6 +21,7 @@ struct BenchCommand: ParsableCommand {
     case trainingBlock = "training-block"
     case vaeDecode = "vae-decode"
     case textLayer = "text-layer"
+    case flow, interpolation, clip
     case wanBlock = "wan-block"
     case wanDecode = "wan-decode"
   }
@@ -33,6 +34,9 @@ struct BenchCommand: ParsableCommand {
 
   @Option(help: "Latent frames of vae-decode and wan-decode, at 30 x 45.")
   var latentFrames = 5
+
+  @Option(help: "Height of the frames of flow and interpolation, a multiple of 16.")
+  var side = 240
 
   @Option(help: "How weights are stored: float32, bfloat16 or float16.")
   var dtype = "float32"
@@ -55,6 +59,9 @@ struct BenchCommand: ParsableCommand {
     guard (1...1_000_000).contains(tokens) else { throw ValidationError("--tokens must be 1...1000000, not \(tokens)") }
     guard (1...1000).contains(latentFrames) else {
       throw ValidationError("--latent-frames must be 1...1000, not \(latentFrames)")
+    }
+    guard (128...2048).contains(side), side % 16 == 0 else {
+      throw ValidationError("--side must be a multiple of 16 from 128 to 2048, not \(side)")
     }
     guard (1...1000).contains(runs) else { throw ValidationError("--runs must be 1...1000, not \(runs)") }
     guard let type = DType(rawValue: dtype), type.isWeight else {
@@ -91,6 +98,9 @@ struct BenchCommand: ParsableCommand {
     case .convolution: AutoencoderBenchmarks.convolution(dtype: type)
     case .vaeDecode: [AutoencoderBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     case .textLayer: [EncoderBenchmarks.layer(dtype: type)]
+    case .flow: [EvaluationBenchmarks(side: side).flow]
+    case .interpolation: [EvaluationBenchmarks(side: side).interpolation]
+    case .clip: EvaluationBenchmarks(side: side).encoders
     case .wanBlock: [WanBenchmarks.block(tokens: tokens, dtype: type)]
     case .wanDecode: [WanBenchmarks.decoding(latentFrames: latentFrames, dtype: type)]
     }
@@ -115,6 +125,9 @@ struct BenchCommand: ParsableCommand {
     var figures = [times.padding(toLength: 36, withPad: " ", startingAt: 0)]
     if let rate = result.gigaflopsPerSecond, let share = result.fractionOfPeak {
       figures.append(String(format: "%7.1f GFLOP/s  %3.0f %% of peak", rate, 100 * share))
+    }
+    if let items = result.items {
+      figures.append(String(format: "%7.2f ms each               ", result.medianMilliseconds / items))
     }
     if let rate = result.gigabytesPerSecond { figures.append(String(format: "%7.1f GB/s                ", rate)) }
     if let peak = result.peakMebibytes, let grown = result.grownMebibytes {

@@ -19,7 +19,7 @@ struct GenerateCommand: ParsableCommand {
       """)
 
   @Option(
-    help: "YAML file of settings: the keys are these options' names; options given here win.", completion: .file())
+    help: "YAML file of settings: the keys are these options' names; options given here win. Paths of inputs in it are relative to the file.", completion: .file())
   var config: String?
 
   @Option(help: "Directory of a published pipeline (model_index.json, transformer, vae, ...).", completion: .directory)
@@ -52,28 +52,28 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "What the new video should not be; the published list by default, \"\" for nothing.")
   var negativePrompt: String?
 
-  @Option(help: "Height in pixels.") var height: Int?
-  @Option(help: "Width in pixels.") var width: Int?
-  @Option(help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
-  @Option(help: "Frames per second of the output (default: 16).") var fps: Double?
-  @Option(help: "Denoising steps (default: 50).") var steps: Int?
-  @Option(help: "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
+  @Option(parsing: .unconditional, help: "Height in pixels.") var height: Int?
+  @Option(parsing: .unconditional, help: "Width in pixels.") var width: Int?
+  @Option(parsing: .unconditional, help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
+  @Option(parsing: .unconditional, help: "Frames per second of the output (default: 16).") var fps: Double?
+  @Option(parsing: .unconditional, help: "Denoising steps (default: 50).") var steps: Int?
+  @Option(parsing: .unconditional, help: "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
   var guidance: Double?
   @Flag(inversion: .prefixedNo, help: "Vary the guidance scale over the steps as the published scripts do.")
   var dynamicGuidance: Bool?
   @Option(
     help: "Sampling method: ddim or dpm for CogVideoX, unipc or euler for Wan (default: the one the checkpoint names).")
   var scheduler: String?
-  @Option(help: "Seed of all random numbers; the same seed gives the same bytes (default: 42).") var seed: UInt64?
+  @Option(parsing: .unconditional, help: "Seed of all random numbers; the same seed gives the same bytes (default: 42).") var seed: UInt64?
   @Option(help: "Which frames of a longer reference: evenly, first or random (default: evenly).")
   var frameSelection: String?
   @Option(help: "Memory to stay within, for example 8G (default: all that the machine has).") var memory: String?
-  @Option(help: "Threads to compute on; results do not depend on it.") var threads: Int?
+  @Option(parsing: .unconditional, help: "Threads to compute on; results do not depend on it.") var threads: Int?
 
   @Option(
     name: .shortAndLong, help: "File to write: .mp4, .mkv (lossless), .gif, or folder/ of PNGs (default: out.mp4).")
   var output: String?
-  @Option(help: "Quality of .mp4: 0 (lossless) to 51 (default: 18).") var crf: Int?
+  @Option(parsing: .unconditional, help: "Quality of .mp4: 0 (lossless) to 51 (default: 18).") var crf: Int?
   @Flag(inversion: .prefixedNo, help: "Also write references, image and new video beside each other.")
   var sideBySide: Bool?
   @Option(help: "Latents to start from instead of noise, or denoised ones to decode only.", completion: .file())
@@ -82,6 +82,12 @@ struct GenerateCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Store the settings in the output's metadata (default: yes).")
   var metadata: Bool?
   @Flag(inversion: .prefixedNo, help: "Replace an existing output.") var overwrite: Bool?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Refuse captions in clearly harmful categories, and frames that look so if --filter-weights is given.")
+  var contentFilter: Bool?
+  @Option(help: "Directory with CLIP's weights, for the content filter's look at the frames.", completion: .directory)
+  var filterWeights: String?
 
   func run() throws {
     let file = try config.map { try GenerateSettings(file: $0) } ?? GenerateSettings()
@@ -118,6 +124,8 @@ struct GenerateCommand: ParsableCommand {
     settings.saveLatents = saveLatents
     settings.metadata = metadata
     settings.overwrite = overwrite
+    settings.contentFilter = contentFilter
+    settings.filterWeights = filterWeights
     return settings
   }
 }

@@ -1,5 +1,6 @@
 import Backbones
 import Compute
+import Evaluation
 import Foundation
 import Generation
 import Media
@@ -14,17 +15,40 @@ struct GenerateJob {
   private let sideBySide: String?
   private let savedLatents: String?
   private let keepsMetadata: Bool
+  private let filtersContent: Bool
+  private let filterWeights: WeightDirectory?
   private let writing: VideoWriter.Options
 
-  /// Checks the settings by themselves; throws `UsageFailure`.
-  init(_ settings: GenerateSettings) throws(UsageFailure) {
+  /// Checks the settings by themselves; throws `UsageFailure`, or `ContentRefusal` for captions that the content filter
+  /// refuses.
+  init(_ settings: GenerateSettings) throws {
+    if settings.output?.isEmpty == true { throw UsageFailure("--output is empty") }
+    request = try Self.request(settings)
+    filtersContent = settings.contentFilter ?? true
+    if filtersContent {
+      try PromptFilter.check(request.caption, field: "--prompt")
+      for reference in request.references { try PromptFilter.check(reference.caption, field: "--ref-prompt") }
+    }
+    filterWeights = try settings.filterWeights.map { try WeightDirectory(path: $0) }
+    if let threads = try Self.check(settings.threads, "--threads", 1...1024) { Workers.threadCount = threads }
+    output = settings.output ?? "out.mp4"
+    sideBySide = settings.sideBySide == true ? Self.beside(output, "side-by-side", extension: nil) : nil
+    savedLatents = settings.saveLatents
+    var writing = VideoWriter.Options()
+    writing.overwrites = settings.overwrite ?? false
+    writing.quality = try Self.check(settings.crf, "--crf", 0...51) ?? writing.quality
+    keepsMetadata = settings.metadata ?? true
+    self.writing = writing
+  }
+
+  /// The checked part of the settings that decides the video.
+  static func request(_ settings: GenerateSettings) throws(UsageFailure) -> GenerationRequest {
     guard let model = settings.model, !model.isEmpty else {
       throw UsageFailure("--model is missing: the directory of a pipeline")
     }
-    for (name, value) in [("--image", settings.image), ("--output", settings.output), ("--latents", settings.latents)] {
+    for (name, value) in [("--image", settings.image), ("--latents", settings.latents)] {
       if value?.isEmpty == true { throw UsageFailure("\(name) is empty") }
     }
-    let prompt = settings.prompt ?? ""
     if settings.prompt == nil, settings.latents == nil {
       throw UsageFailure("--prompt is missing: the caption of the new video")
     }
@@ -34,15 +58,15 @@ struct GenerateJob {
       throw UsageFailure(
         "\(videos.count) --ref-video and \(captions.count) --ref-prompt: give one caption for each reference video")
     }
-    var request = GenerationRequest(model: model, image: settings.image, caption: prompt)
+    var request = GenerationRequest(model: model, image: settings.image, caption: settings.prompt ?? "")
     request.references = zip(videos, captions).map { .init(path: $0, caption: $1) }
     request.expert = settings.expert
     request.adapters = settings.adapters ?? []
     request.negativeCaption = settings.negativePrompt ?? request.negativeCaption
-    request.height = try Self.check(settings.height, "--height", 1...65_536)
-    request.width = try Self.check(settings.width, "--width", 1...65_536)
-    request.frames = try Self.check(settings.frames, "--frames", 1...100_000)
-    request.steps = try Self.check(settings.steps, "--steps", 1...1000) ?? request.steps
+    request.height = try check(settings.height, "--height", 1...65_536)
+    request.width = try check(settings.width, "--width", 1...65_536)
+    request.frames = try check(settings.frames, "--frames", 1...100_000)
+    request.steps = try check(settings.steps, "--steps", 1...1000) ?? request.steps
     request.seed = settings.seed ?? request.seed
     if let fps = settings.fps {
       guard let rate = FrameRate(fps) else { throw UsageFailure("--fps must lie in \(FrameRate.range), not \(fps)") }
@@ -54,25 +78,17 @@ struct GenerateJob {
     // Only CogVideoX was published with dynamic guidance, of scale 6.
     request.guidance =
       settings.dynamicGuidance == true ? .dynamic(settings.guidance ?? 6) : settings.guidance.map(Guidance.constant)
-    request.scheduler = try Self.choice(settings.scheduler, "--scheduler")
-    request.frameSelection = try Self.choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
+    request.scheduler = try choice(settings.scheduler, "--scheduler")
+    request.frameSelection = try choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
     request.memoryBudget = try settings.memory.map { text throws(UsageFailure) in
-      guard let bytes = parseByteCount(text), bytes > 0 else {
-        throw UsageFailure("--memory must be a size such as 8G or 512M, not '\(printable(text))'")
+      // Without a unit it would be bytes, which nobody means.
+      guard let bytes = parseByteCount(text), bytes >= 1 << 20 else {
+        throw UsageFailure("--memory must be a size with a unit, such as 8G or 512M, not '\(printable(text))'")
       }
       return bytes
     }
     request.latents = settings.latents
-    if let threads = try Self.check(settings.threads, "--threads", 1...1024) { Workers.threadCount = threads }
-    self.request = request
-    output = settings.output ?? "out.mp4"
-    sideBySide = settings.sideBySide == true ? Self.beside(output, "side-by-side", extension: nil) : nil
-    savedLatents = settings.saveLatents
-    var writing = VideoWriter.Options()
-    writing.overwrites = settings.overwrite ?? false
-    writing.quality = try Self.check(settings.crf, "--crf", 0...51) ?? writing.quality
-    keepsMetadata = settings.metadata ?? true
-    self.writing = writing
+    return request
   }
 
   func run() throws {
@@ -88,7 +104,8 @@ struct GenerateJob {
     _ backbone: some VideoPromptBackbone, _ printer: ProgressPrinter, _ observer: @escaping RunObserver
   ) throws {
     let generator = try Generator(backbone, request, observer: observer)
-    let description = Self.describe(request, generator.guidance)
+    let description = try request.latents.flatMap { try LatentsFile.settings(ofDenoised: $0) }
+      ?? Self.describe(request, generator)
     var writing = writing
     if keepsMetadata { writing.metadata = description }
     for path in [output, sideBySide].compactMap({ $0 }) {
@@ -105,6 +122,7 @@ struct GenerateJob {
     try LatentsFile.write(denoised: latents, metadata: description, to: latentsPath)
     do {
       let clip = try generator.decode(latents, savedLatents: latentsPath, observer: observer)
+      if filtersContent, let filter = try filterWeights.flatMap({ try FrameFilter($0) }) { try filter.check(clip) }
       observer(.stage("write \(output)", units: 0))
       try VideoWriter.write(clip, to: output, options: writing)
       if let sideBySide { try writeSideBySide(clip, inputs, to: sideBySide, writing) }
@@ -155,10 +173,12 @@ struct GenerateJob {
   }
 
   /// The settings that made a video, as one JSON text under the tag that players show; paths without their folders.
-  private static func describe(_ request: GenerationRequest, _ guidance: Guidance) -> [String: String] {
+  private static func describe(
+    _ request: GenerationRequest, _ generator: Generator<some VideoPromptBackbone>
+  ) -> [String: String] {
     func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
     let (kind, scale): (String, Double) =
-      switch guidance {
+      switch generator.guidance {
       case .constant(let scale): ("constant", scale)
       case .dynamic(let scale): ("dynamic", scale)
       }
@@ -167,11 +187,13 @@ struct GenerateJob {
       "negative-prompt": request.negativeCaption, "steps": request.steps, "guidance": scale,
       "guidance-kind": kind, "seed": "\(request.seed)", "frame-selection": request.frameSelection.rawValue,
       "references": request.references.map { ["video": name($0.path), "prompt": $0.caption] },
+      "width": generator.size.width, "height": generator.size.height, "frames": generator.frameCount,
+      "scheduler": generator.method.rawValue,
     ]
     settings["image"] = request.image.map(name)
     settings["expert"] = request.expert.map(name)
     if !request.adapters.isEmpty { settings["lora"] = request.adapters.map(name) }
-    settings["scheduler"] = request.scheduler?.rawValue
+    settings["latents"] = request.latents.map(name)
     // Strings, numbers and lists of them always serialise.
     let data = try? JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys, .withoutEscapingSlashes])
     return ["comment": String(decoding: data ?? Data(), as: UTF8.self)]

@@ -27,6 +27,8 @@ struct GenerateSettings: Decodable, Equatable {
   var saveLatents: String?
   var metadata: Bool?
   var overwrite: Bool?
+  var contentFilter: Bool?
+  var filterWeights: String?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case model, expert
@@ -44,6 +46,8 @@ struct GenerateSettings: Decodable, Equatable {
     case latents
     case saveLatents = "save-latents"
     case metadata, overwrite
+    case contentFilter = "content-filter"
+    case filterWeights = "filter-weights"
   }
 
   init() {}
@@ -60,6 +64,7 @@ struct GenerateSettings: Decodable, Equatable {
     referenceVideos = referenceVideos?.map(resolved)
     image = image.map(resolved)
     latents = latents.map(resolved)
+    filterWeights = filterWeights.map(resolved)
   }
 
   /// These settings where they say something, else those of `file`.
@@ -92,6 +97,8 @@ struct GenerateSettings: Decodable, Equatable {
     merged.saveLatents = saveLatents ?? file.saveLatents
     merged.metadata = metadata ?? file.metadata
     merged.overwrite = overwrite ?? file.overwrite
+    merged.contentFilter = contentFilter ?? file.contentFilter
+    merged.filterWeights = filterWeights ?? file.filterWeights
     return merged
   }
 }

@@ -27,7 +27,7 @@ extension VAPCommand {
       try BLAS.checkThisMachine()
       try command.run()
       // Buffered output that cannot be written (a full disk, a closed pipe) is a failure too.
-      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write", code: EIO) }
+      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write all of the report") }
       return 0
     } catch let failure as any Failure {
       report("error: \(failure.message)")
@@ -40,11 +40,19 @@ extension VAPCommand {
         print(fullMessage(for: error))
         return 0
       }
-      // The first line says what is wrong; usage and hints are in --help.
-      let text = message(for: error).split(separator: "\n").first.map(String.init) ?? "unusable command line"
-      report("error: \(text)" + (code == .validationFailure ? " (see --help)" : ""))
+      report("error: \(oneLine(message(for: error), of: arguments))" + (code == .validationFailure ? " (see --help)" : ""))
       return (code == .validationFailure ? FailureCategory.usage : .internal).rawValue
     }
+  }
+
+  /// A message of the argument parser, whose further lines list what would be allowed, as one line.
+  private static func oneLine(_ message: String, of arguments: [String]) -> String {
+    let lines = message.split(separator: "\n").map { $0.drop { " -".contains($0) } }
+    guard let first = lines.first else { return "unusable command line" }
+    let text = lines.count == 1 ? "\(first)" : "\(first) \(lines.dropFirst().joined(separator: ", "))"
+    let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+    guard let command = arguments.first, !command.hasPrefix("-"), !commands.contains(command) else { return text }
+    return "\(text); commands are \(commands.joined(separator: ", "))"
   }
 
   private static func report(_ text: String) {

@@ -85,7 +85,10 @@ struct SettingsFile {
     } catch let error as DecodingError {
       throw SettingsFailure(path: path, problem: explain(error))
     } catch {
-      throw SettingsFailure(path: path, problem: "is not valid YAML: \(printable("\(error)", limit: 200))")
+      // Further lines show the place with a mark under it.
+      let text = "\(error)".split(separator: "\n").first ?? ""
+      throw SettingsFailure(
+        path: path, problem: "is not valid YAML: \(printable(text, limit: 200)); put text with ':' or '#' in quotes")
     }
   }
 
@@ -112,8 +115,9 @@ struct SettingsFile {
     case is any FixedWidthInteger.Type: "a whole number"
     case is any FloatingPoint.Type: "a number"
     case is String.Type: "text"
-    case is [Any].Type, is [String].Type: "a list"
-    default: "of another kind"
+    case is Node.Scalar.Type: "a single value"
+    case is Node.Mapping.Type: "a list of 'key: value'"
+    default: "a list, as in [a, b]"
     }
   }
 }

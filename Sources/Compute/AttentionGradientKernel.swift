@@ -32,11 +32,13 @@ package enum AttentionGradientKernel {
     package let scale: Float
     /// What the forward pass gave, and its gradient: `[batch, tokens, heads x headSize]`, dense.
     package let output: UnsafePointer<Float>
+    /// The forward pass's `logSums`, `[batch x heads, tokens]`.
+    package let logSums: UnsafePointer<Float>
     package let outputGradient: UnsafePointer<Float>
 
     package init(
       queries: UnsafePointer<Float>, tokens: Int, batch: Int, heads: Int, headSize: Int, parts: [AttentionPart],
-      scale: Float, output: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>
+      scale: Float, output: UnsafePointer<Float>, logSums: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>
     ) {
       self.queries = queries
       self.tokens = tokens
@@ -46,6 +48,7 @@ package enum AttentionGradientKernel {
       self.parts = parts
       self.scale = scale
       self.output = output
+      self.logSums = logSums
       self.outputGradient = outputGradient
     }
   }
@@ -61,7 +64,7 @@ package enum AttentionGradientKernel {
     Workers.forEach(operands.batch * operands.heads) { head in
       for first in stride(from: 0, to: operands.tokens, by: queryTile) {
         let rows = first..<min(operands.tokens, first + queryTile)
-        withScratch(rows.count * (2 * keyTile + 3)) { scratch in
+        withScratch(rows.count * (2 * keyTile + 1)) { scratch in
           Tile(operands, head: head, rows: rows, scratch).apply(queries: queries, parts: parts)
         }
       }
@@ -76,10 +79,8 @@ package enum AttentionGradientKernel {
     /// `[rows, keyTile]`
     let scores: UnsafeMutablePointer<Float>
     let slopes: UnsafeMutablePointer<Float>
-    /// One per row: base-2 log-sum-exp, and the product of output and output gradient.
-    let logSums: UnsafeMutablePointer<Float>
+    /// One per row: the product of output and output gradient.
     let products: UnsafeMutablePointer<Float>
-    private let sums: UnsafeMutablePointer<Float>
 
     init(_ operands: Operands, head: Int, rows: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) {
       self.operands = operands
@@ -87,9 +88,7 @@ package enum AttentionGradientKernel {
       self.rows = rows
       scores = scratch
       slopes = scores + rows.count * keyTile
-      logSums = slopes + rows.count * keyTile
-      products = logSums + rows.count
-      sums = products + rows.count
+      products = slopes + rows.count * keyTile
     }
 
     private var rowLength: Int { operands.heads * operands.headSize }
@@ -102,7 +101,6 @@ package enum AttentionGradientKernel {
     }
 
     func apply(queries: UnsafeMutablePointer<Float>?, parts: [AttentionPartGradient]) {
-      findLogSums()
       findProducts()
       for (part, gradient) in zip(operands.parts, parts) {
         guard queries != nil || gradient.keys != nil || gradient.values != nil else { continue }
@@ -119,20 +117,6 @@ package enum AttentionGradientKernel {
         rows.count, columns, operands.headSize, alpha: operands.scale * Float(M_LOG2E),
         operands.queries + queryOffset, strideA: operands.headSize, part.keys + offset, strideB: operands.headSize,
         scores, strideC: keyTile)
-    }
-
-    /// Online softmax without an output: maximum + log2(sum) of each row.
-    private func findLogSums() {
-      logSums.update(repeating: -.infinity, count: rows.count)
-      sums.update(repeating: 0, count: rows.count)
-      for part in operands.parts {
-        for first in stride(from: 0, to: part.tokens, by: keyTile) {
-          let columns = min(keyTile, part.tokens - first)
-          findScores(part, columns, offset: (head * part.tokens + first) * operands.headSize)
-          kernels.online_softmax(scores, rows.count, columns, keyTile, logSums, sums, slopes, 0)
-        }
-      }
-      for row in 0..<rows.count { logSums[row] += log2(sums[row]) }
     }
 
     private func findProducts() {
@@ -156,7 +140,8 @@ package enum AttentionGradientKernel {
       BLAS.multiply(
         count, columns, size, outputGradient, strideA: rowLength, part.values + offset, strideB: size,
         slopes, strideC: keyTile)
-      kernels.softmax_gradient(scores, slopes, count, columns, keyTile, logSums, products)
+      kernels.softmax_gradient(
+        scores, slopes, count, columns, keyTile, operands.logSums + head * operands.tokens + rows.lowerBound, products)
       if let values = gradient.values {
         BLAS.multiply(
           columns, size, count, scores, strideA: keyTile, transposedA: true, outputGradient, strideB: rowLength,

@@ -28,15 +28,19 @@ package enum AttentionKernel {
   ///   - scale: factor of the scores, positive.
   ///   - bias: `[heads, tokens, all keys]` added to the scores after scaling, the parts' keys side by side.
   ///   - output: `[batch, tokens, heads x headSize]`, dense: heads side by side, as the output projection reads them.
+  ///   - logSums: `[batch x heads, tokens]`, gets the base-2 logarithm of each query's sum of powers 2^(score log2 e), from
+  ///     which a backward pass has the probabilities again.
   package static func apply(
     queries: UnsafePointer<Float>, tokens: Int, batch: Int, heads: Int, headSize: Int, parts: [AttentionPart],
-    scale: Float, bias: UnsafePointer<Float>? = nil, output: UnsafeMutablePointer<Float>
+    scale: Float, bias: UnsafePointer<Float>? = nil, output: UnsafeMutablePointer<Float>,
+    logSums: UnsafeMutablePointer<Float>? = nil
   ) {
     precondition(scale > 0, "attention scores scaled by \(scale)")
     let blocks = Tiling(count: tokens, limit: queryBlock, multiple: kernels.strip_queries)
     let keyCount = parts.reduce(0) { $0 + $1.tokens }
     // Sound: blocks write disjoint rows of the output and only read everything else.
     nonisolated(unsafe) let (queries, parts, bias, output) = (queries, parts, bias, output)
+    nonisolated(unsafe) let logSums = logSums
     Workers.forEach(batch * heads * blocks.tiles) { tile in
       let (head, rows) = (tile / blocks.tiles, blocks[tile % blocks.tiles])
       let firstQuery = head * tokens + rows.lowerBound
@@ -49,7 +53,8 @@ package enum AttentionKernel {
         to: parts.map { part in
           let offset = head * part.tokens * headSize
           return AttentionPart(keys: part.keys + offset, values: part.values + offset, tokens: part.tokens)
-        }, scale: scale, keyTile: keyTile, output: output + place * headSize, outputStride: heads * headSize)
+        }, scale: scale, keyTile: keyTile, output: output + place * headSize, outputStride: heads * headSize,
+        logSums: logSums.map { $0 + firstQuery })
     }
   }
 }
@@ -67,8 +72,10 @@ private struct QueryBlock {
   /// - Parameters:
   ///   - parts: this head's keys and values.
   ///   - output: `[count, headSize]`, rows `outputStride` apart.
+  ///   - logSums: `[count]`
   func attend(
-    to parts: [AttentionPart], scale: Float, keyTile: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
+    to parts: [AttentionPart], scale: Float, keyTile: Int, output: UnsafeMutablePointer<Float>, outputStride: Int,
+    logSums: UnsafeMutablePointer<Float>?
   ) {
     let strips = Tiling(count: count, limit: kernels.strip_queries, multiple: kernels.lanes)
     let widest = strips.size
@@ -99,6 +106,11 @@ private struct QueryBlock {
         firstKey += part.tokens
       }
       for (index, strip) in all.enumerated() {
+        if let logSums {
+          for query in 0..<strips[index].count {
+            logSums[strips[index].lowerBound + query] = strip.scale * strip.maxima[query] + log2(strip.sums[query])
+          }
+        }
         write(strip, count: strips[index].count, to: output + strips[index].lowerBound * outputStride, outputStride)
       }
     }

@@ -13,7 +13,7 @@ package enum GenerationFailure: Failure, Equatable {
   case notFiniteLatents(path: String)
   case noImage
   case notEnoughMemory(needed: Int, budget: Int, advice: String)
-  case schedulerDoesNotFit(SamplingMethod, path: String)
+  case schedulerDoesNotFit(SamplingMethod, fitting: [SamplingMethod])
 
   package var category: FailureCategory {
     switch self {
@@ -38,8 +38,9 @@ package enum GenerationFailure: Failure, Equatable {
     case .noImage: "--image is missing: the picture whose subject the new video shows"
     case .notEnoughMemory(let needed, let budget, let advice):
       "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
-    case .schedulerDoesNotFit(let method, let path):
-      "--scheduler \(method.rawValue) does not fit this checkpoint: \(path) describes another kind of noise schedule"
+    case .schedulerDoesNotFit(let method, let fitting):
+      "--scheduler \(method.rawValue) does not go with this model's noise schedule; use "
+        + fitting.map(\.rawValue).joined(separator: " or ")
     }
   }
 }

@@ -31,6 +31,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   private let request: GenerationRequest
   private let geometry: ClipGeometry
   private let scheduler: any Scheduler
+  package let method: SamplingMethod
   package let guidance: Guidance
   private let options: BackboneOptions
 
@@ -43,7 +44,9 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
       height: request.height ?? natural.height, width: request.width ?? natural.width,
       frames: request.frames ?? natural.frames)
     try backbone.check(geometry, referenceCount: request.references.count)
-    scheduler = try Self.sampling(backbone.scheduler, request).scheduler(steps: request.steps)
+    let sampling = try Self.sampling(backbone.scheduler, request)
+    method = sampling.method
+    scheduler = try sampling.scheduler(steps: request.steps)
     guidance = request.guidance ?? .constant(backbone.naturalGuidance)
     let isGuided = guidance != .constant(1)
     let plan = try MemoryPlan(
@@ -61,7 +64,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   ) throws(GenerationFailure) -> SchedulerConfiguration {
     guard let method = request.scheduler else { return configuration }
     guard let changed = configuration.using(method) else {
-      throw .schedulerDoesNotFit(method, path: "\(request.model)/scheduler/scheduler_config.json")
+      throw .schedulerDoesNotFit(method, fitting: configuration.methods)
     }
     return changed
   }
@@ -93,7 +96,10 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
       shared = shared ?? indices
       if available < geometry.frames {
         observer(
-          .warning("\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
+          .warning(
+            available == 1
+              ? "\(reference.path) is a still picture, which shows no motion; were --ref-video and --image swapped?"
+              : "\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
       }
       references.append(
         GenerationInputs.Reference(

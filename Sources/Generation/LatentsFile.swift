@@ -24,6 +24,13 @@ package struct LatentsFile: Sendable {
     }
   }
 
+  /// The settings that denoised latents were made with, as they were given to `write`; nil for noise.
+  package static func settings(ofDenoised path: String) throws -> [String: String]? {
+    var metadata = try SafetensorsReader(path: path).metadata
+    guard metadata.removeValue(forKey: stateKey) == "denoised" else { return nil }
+    return metadata
+  }
+
   /// Writes noise to start from.
   package static func write(initial latents: Tensor, to path: String) throws {
     try SafetensorsWriter.write([(name: "latents", tensor: latents)], to: path)

@@ -73,7 +73,7 @@ package enum MediaFailure: Failure, Equatable {
         + "use 'evenly', which repeats frames, or a longer clip"
     case .unknownExtension(let path):
       "\(name(path)): the name must end in .mp4, .mkv, .gif, .png, or / for a folder of PNG files"
-    case .fileExists(let path): "\(name(path)): exists already; choose another name or allow overwriting"
+    case .fileExists(let path): "\(name(path)): exists already; choose another name, or give --overwrite to replace it"
     case .folderExists(let path):
       "\(name(path)): exists already, and a folder is never replaced; remove it or choose another name"
     case .oddSize(let path, let size):

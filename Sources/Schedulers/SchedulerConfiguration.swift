@@ -62,6 +62,18 @@ package enum SamplingMethod: String, Sendable, CaseIterable {
 }
 
 extension SchedulerConfiguration {
+  package var method: SamplingMethod {
+    switch self {
+    case .ddim: .ddim
+    case .dpm: .dpm
+    case .flowMatchEuler: .euler
+    case .unipc: .unipc
+    }
+  }
+
+  /// The methods that go with this noise schedule.
+  package var methods: [SamplingMethod] { SamplingMethod.allCases.filter { using($0) != nil } }
+
   /// The same noise schedule under another method, or nil if the method does not go with it.
   package func using(_ method: SamplingMethod) -> SchedulerConfiguration? {
     switch (self, method) {

@@ -137,7 +137,10 @@ extension Tensor {
     precondition(
       bias == nil || bias!.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }],
       "attention bias \(bias?.shape ?? []) for queries \(shape)")
+    requireUnrecorded(bias, operation: "attention with a variable bias")
     let scale = scale ?? 1 / Float(headSize).squareRoot()
+    let inputs = [self] + parts.flatMap { [$0.keys, $0.values] }
+    let logSums = inputs.contains(where: \.isRecorded) ? Storage(byteCount: batch * heads * tokens * 4) : nil
     let attended = Tensor([batch, tokens, heads * headSize]) { output in
       Tensor.withPointers([self, bias] + parts.flatMap { [$0.keys, $0.values] }) { pointers in
         AttentionKernel.apply(
@@ -146,25 +149,27 @@ extension Tensor {
             AttentionPart(
               keys: pointers[2 + 2 * index]!, values: pointers[3 + 2 * index]!, tokens: parts[index].keys.shape[2])
           },
-          scale: scale, bias: pointers[1], output: output)
+          scale: scale, bias: pointers[1], output: output,
+          logSums: logSums?.bytes.assumingMemoryBound(to: Float.self).baseAddress)
       }
     }
-    let inputs = [self] + parts.flatMap { [$0.keys, $0.values] }
-    if let bias {
-      for tensor in inputs + [bias] { requireUnrecorded(tensor, operation: "attention with a bias") }
-    }
+    guard let logSums else { return attended }
+    precondition(bias == nil, "attention with a bias has no backward pass; give it detached tensors")
+    let rows = Tensor(storage: logSums, layout: Layout([batch * heads, tokens]), dtype: .float32)
     return attended.recorded(from: inputs) { gradient, store in
-      self.addAttentionGradients(of: attended, gradient, parts, scale: scale, to: &store)
+      self.addAttentionGradients(of: attended, logSums: rows, gradient, parts, scale: scale, to: &store)
     }
   }
 
+  /// - Parameter logSums: of each query, `[B A, N]`.
   private func addAttentionGradients(
-    of attended: Tensor, _ gradient: Tensor, _ parts: [KeyValues], scale: Float, to store: inout GradientStore
+    of attended: Tensor, logSums: Tensor, _ gradient: Tensor, _ parts: [KeyValues], scale: Float,
+    to store: inout GradientStore
   ) {
     let queryGradient = isRecorded ? Tensor.zeros(shape) : nil
     let keyGradients = parts.map { $0.keys.isRecorded ? Tensor.zeros($0.keys.shape) : nil }
     let valueGradients = parts.map { $0.values.isRecorded ? Tensor.zeros($0.values.shape) : nil }
-    let operands = [self, attended, gradient] + parts.flatMap { [$0.keys, $0.values] }
+    let operands = [self, attended, logSums, gradient] + parts.flatMap { [$0.keys, $0.values] }
     let targets = [queryGradient] + zip(keyGradients, valueGradients).flatMap { [$0, $1] }
     Tensor.withPointers(operands) { pointers in
       Tensor.withPointers(targets) { targets in
@@ -175,9 +180,9 @@ extension Tensor {
             queries: pointers[0]!, tokens: shape[2], batch: shape[0], heads: shape[1], headSize: shape[3],
             parts: parts.indices.map { index in
               AttentionPart(
-                keys: pointers[3 + 2 * index]!, values: pointers[4 + 2 * index]!, tokens: parts[index].keys.shape[2])
+                keys: pointers[4 + 2 * index]!, values: pointers[5 + 2 * index]!, tokens: parts[index].keys.shape[2])
             },
-            scale: scale, output: pointers[1]!, outputGradient: pointers[2]!),
+            scale: scale, output: pointers[1]!, logSums: pointers[2]!, outputGradient: pointers[3]!),
           queries: targets[0],
           parts: parts.indices.map { index in
             AttentionPartGradient(keys: targets[1 + 2 * index], values: targets[2 + 2 * index])

@@ -1,22 +1,12 @@
 /// How cases of one kind are run.
 struct CaseRunner: Sendable {
-  enum Action: Sendable {
-    case run(@Sendable (GoldenCase, inout Comparison) throws -> Void)
-    case skip(String)
-  }
-
   private let pattern: String
-  let action: Action
+  let run: @Sendable (GoldenCase, inout Comparison) throws -> Void
 
   /// - Parameter pattern: a case's name, or the beginning of several cases' names and a star.
   init(_ pattern: String, _ run: @escaping @Sendable (GoldenCase, inout Comparison) throws -> Void) {
     self.pattern = pattern
-    action = .run(run)
-  }
-
-  init(_ pattern: String, skippedFor reason: String) {
-    self.pattern = pattern
-    action = .skip(reason)
+    self.run = run
   }
 
   func matches(_ name: String) -> Bool {
@@ -62,7 +52,7 @@ extension CaseRunner {
       CaseRunner("transformer", transformer.run),
       CaseRunner("selections", PreprocessCases().runSelections),
       CaseRunner("pipeline_*", WanPipelineCases(goldens: goldens).run),
-      CaseRunner("training", skippedFor: "training"),
+      CaseRunner("training", WanTrainingCases(goldens: goldens).run),
     ]
   }
 }

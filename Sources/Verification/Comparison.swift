@@ -119,7 +119,6 @@ package struct CaseResult: Sendable {
   package enum Verdict: Sendable, Equatable {
     case passed
     case failed(String)
-    case skipped(String)
   }
 
   package let name: String
@@ -130,7 +129,6 @@ package struct CaseResult: Sendable {
   package var line: String {
     let label = name.padding(toLength: max(26, name.count), withPad: " ", startingAt: 0)
     switch verdict {
-    case .skipped(let why): return "\(label) skipped (\(why))"
     case .passed: return "\(label) pass  \(figures)"
     case .failed(let why): return "\(label) FAIL: \(why)  \(figures)"
     }

@@ -41,11 +41,7 @@ package struct Verifier: Sendable {
       guard let runner = runners.first(where: { $0.matches(golden.name) }) else {
         throw golden.failure("is of a kind that this program does not know")
       }
-      switch runner.action {
-      case .skip(let reason):
-        return CaseResult(name: golden.name, verdict: .skipped(reason), comparison: comparison)
-      case .run(let run): try run(golden, &comparison)
-      }
+      try runner.run(golden, &comparison)
     } catch {
       let message = (error as? any Failure)?.message ?? "\(error)"
       return CaseResult(name: golden.name, verdict: .failed(message), comparison: comparison)

@@ -163,7 +163,7 @@ struct GenerateCommandTests {
 
   @Test("resources that are not there end with status 4: memory, and a folder that cannot be written")
   func resources() {
-    #expect(run(["--memory": "1K"]) == 4)
+    #expect(run(["--memory": "1M"]) == 4)
     #expect(run(["--output": "/proc/out.mkv"]) != 0)
     #expect(files == ["image.png", "reference.mkv"])
   }

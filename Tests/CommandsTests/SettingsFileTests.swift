@@ -22,7 +22,7 @@ struct SettingsFileTests {
     let settings = try read("steps: 3\nguidance: 2\nref-video: [a.mp4, b.mp4]\nside-by-side: true\n")
     #expect(settings.steps == 3)
     #expect(settings.guidance == 2)
-    #expect(settings.referenceVideos == ["a.mp4", "b.mp4"])
+    #expect(settings.referenceVideos == [directory.file("a.mp4"), directory.file("b.mp4")])
     #expect(settings.sideBySide == true)
   }
 
@@ -34,8 +34,10 @@ struct SettingsFileTests {
       ("guidance: high", "has an unusable value for 'guidance': it must be a number"),
       ("overwrite: 7", "has an unusable value for 'overwrite': it must be true or false"),
       ("ref-video: {a: b}", "has an unusable value for 'ref-video': it must be a list"),
+      ("ref-video: a.mp4", "has an unusable value for 'ref-video': it must be a list, as in [a, b]"),
+      ("steps: [1, 2]", "has an unusable value for 'steps': it must be a single value"),
       ("- a\n- b", "is not a list of 'key: value'"),
-      ("stepz: 3", "has an unknown key 'stepz'; known are crf"),
+      ("stepz: 3", "has an unknown key 'stepz'; known are content-filter, crf"),
       ("prompt: [1", "is not valid YAML"),
     ])
   func wrongKind(text: String, problem: String) throws {

@@ -77,8 +77,9 @@ struct MetricTests {
     let mark = zip(embedding, weight.doubles()).reduce(3.5) { $0 + $1.0 * $1.1 / length }
     #expect(score.marks.count == 18 && abs(score.marks[17] - mark) < 1e-5)
     #expect(abs(score.value - score.marks.reduce(0, +) / 180) < 1e-12)
-    #expect(throws: LoadingFailure.self) {
-      try AestheticQuality(model, head: Fixtures.path("evaluation/loader/head_zip.pth"))
+    let other = Fixtures.path("evaluation/loader/head_zip.pth")
+    #expect(throws: EvaluationFailure.otherHead(path: other, inputs: 768, expected: 64)) {
+      try AestheticQuality(model, head: other)
     }
   }
 

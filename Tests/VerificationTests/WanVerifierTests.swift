@@ -25,7 +25,7 @@ struct WanVerifierTests {
   func casePasses(name: String) throws {
     let verifier = try Verifier(directory: Self.directory)
     let result = verifier.verdict(on: try GoldenSet(directory: Self.directory).golden(name))
-    #expect(result.verdict == (name == "training" ? .skipped("training") : .passed), "\(result.line)")
+    #expect(result.verdict == .passed, "\(result.line)")
   }
 
   @Test("float32 results are an order of magnitude closer than the tolerance asks", arguments: [

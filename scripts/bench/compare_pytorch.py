@@ -43,6 +43,10 @@ PARTS = [
     Part("convolution", "convolution", runs=3),
     Part("vae-decode", "vae-decode", runs=1, warm_up=False),
     Part("text-layer", "text-layer", runs=3),
+    # The benchmark's metrics are computed in float32 on both sides.
+    Part("flow", "flow", runs=1, pytorch=("float32",)),
+    Part("interpolation", "interpolation", runs=2, pytorch=("float32",)),
+    Part("clip", "clip", runs=2, pytorch=("float32",)),
     Part("wan-block", "wan-block", runs=2),
     Part("wan-decode", "wan-decode", runs=1, warm_up=False),
 ]
@@ -62,6 +66,9 @@ TARGETS = {
     "expert block": ((1.1, 1.8), (1.2, 2.2)),
     "training block": ((1.05, 1.6), (1.2, 2.0)),
     "T5-XXL layer": ((1.1, 1.8), (1.2, 2.2)),
+    "RAFT": ((0.9, 0.9), (1.1, 1.1)),
+    "AMT-S": ((0.9, 0.9), (1.1, 1.1)),
+    "CLIP": ((0.9, 0.9), (1.1, 1.1)),
     "Wan expert block": ((1.1, 1.8), (1.2, 2.2)),
     "Wan VAE decode": ((0.9, 0.9), (1.1, 1.1)),
     "expert block, published": ((None, 1.4), (1.0, 1.7)),
@@ -82,7 +89,7 @@ class Row:
     grown: dict = field(default_factory=dict)
 
     def add(self, side, result):
-        work = {key: result[key] for key in ("gigaflops", "gigabytes") if result.get(key) is not None}
+        work = {key: result[key] for key in ("gigaflops", "gigabytes", "items") if result.get(key) is not None}
         known = self.work or work
         self.work = known
         if work.keys() != known.keys() or any(abs(work[key] / known[key] - 1) > 1e-6 for key in work):
@@ -143,7 +150,7 @@ class Sides:
     def run(self, side, part):
         options = self.options
         arguments = ["--runs", str(part.runs), "--threads", str(options.threads), "--tokens", str(part.tokens),
-                     "--latent-frames", str(options.latent_frames)]
+                     "--latent-frames", str(options.latent_frames), "--side", str(options.side)]
         if not part.warm_up:
             arguments.append("--no-warm-up")
         if side == "vap":
@@ -228,7 +235,7 @@ def main():
     parser.add_argument("--vap", help="a release build of vap to use instead")
     parser.add_argument("--output", type=Path, default=ROOT / ".build" / "compare_pytorch.json", help="where JSON goes")
     options = parser.parse_args()
-    options.tokens, options.latent_frames = (30, 1) if options.quick else (1350, 5)
+    options.tokens, options.latent_frames, options.side = (30, 1, 128) if options.quick else (1350, 5, 240)
 
     sides = Sides(options)
     rows = []

@@ -28,6 +28,7 @@ class Row:
     module: Optional[nn.Module] = None
     gigaflops: float = 0.0
     gigabytes: Optional[float] = None
+    items: Optional[float] = None
 
 
 # Parts
@@ -234,6 +235,25 @@ def text_layer(dtype):
     yield Row("T5-XXL layer", lambda: module(ids).last_hidden_state, module, gigaflops=4e-9 * tokens ** 2 * 4096)
 
 
+def evaluation(part, side):
+    from pytorch_evaluation import AMT, RAFT, clip_encoder
+
+    height, width = side, (side * 3 // 2 + 15) // 16 * 16
+    if part == "flow":
+        network = RAFT().eval()
+        first, second = (torch.randn(1, 3, height, width) * 40 + 120 for _ in range(2))
+        known = network.features(2 * first / 255 - 1)
+        yield Row("RAFT", lambda: network(first, known, second), items=1)
+    elif part == "interpolation":
+        network = AMT().eval()
+        first, second = (torch.randn(1, 3, height, width) * 0.1 + 0.3 for _ in range(2))
+        yield Row("AMT-S", lambda: network(first, second), items=1)
+    else:
+        for name, large in (("CLIP ViT-B/32", False), ("CLIP ViT-L/14", True)):
+            encoder, frames = clip_encoder(large), torch.randn(8, 3, 224, 224)
+            yield Row(name, lambda: encoder(frames).image_embeds, items=8)
+
+
 def parts(options):
     dtype = getattr(torch, options.dtype)
     return {
@@ -245,6 +265,7 @@ def parts(options):
         "convolution": lambda: convolution(dtype),
         "vae-decode": lambda: vae_decode(options.latent_frames, dtype),
         "text-layer": lambda: text_layer(dtype),
+        **{part: lambda: evaluation(options.part, options.side) for part in ("flow", "interpolation", "clip")},
         "wan-block": lambda: wan_block(options.tokens, dtype),
         "wan-decode": lambda: wan_decode(options.latent_frames, dtype),
     }[options.part]()
@@ -299,7 +320,9 @@ def measure(row, options):
         "minMilliseconds": 1000 * min(times), "maxMilliseconds": 1000 * max(times), "peakMebibytes": peak,
         "grownMebibytes": max(0, peak - before),
     }
-    if row.gigabytes is None:
+    if row.items is not None:
+        result["items"] = row.items
+    elif row.gigabytes is None:
         result["gigaflops"] = row.gigaflops + counter.gigaflops
     else:
         result["gigabytes"] = row.gigabytes
@@ -312,6 +335,7 @@ def main():
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--tokens", type=int, default=1350)
     parser.add_argument("--latent-frames", type=int, default=5)
+    parser.add_argument("--side", type=int, default=240)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-warm-up", dest="warm_up", action="store_false")

@@ -6,28 +6,23 @@ import VideoTransformers
 extension CogVideoXBackbone: TrainableBackbone {
   package func isPublishedTarget(_ key: String) -> Bool { CogVideoXTransformer.isExpertWeight(key) }
 
-  package func openWeights() throws -> any ParameterSource {
-    try additions.weights(directory)
-  }
-
   package func makeTraining(
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> CogVideoXTraining {
-    let loader = ParameterLoader(weights, adapters: additions.adapterSources, training: isTrained)
-    let model = CogVideoXTransformer(loader.root, transformer)
-    try loader.finish()
-    try loader.finishAdapters()
+    let (model, parameters) = try build(weights, adapters: additions.adapterSources, training: isTrained) {
+      CogVideoXTransformer($0, transformer)
+    }
     return CogVideoXTraining(
-      model, parameters: loader.parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
+      model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
       autoencoder: autoencoder, positionDesign: transformer.positionDesign,
       noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
-    let loader = ParameterLoader(weights, adapters: additions.adapterSources(in: weights))
-    let model = CogVideoXTransformer(loader.root, transformer)
-    try loader.finish()
+    let (model, _) = try build(weights, adapters: additions.adapterSources(in: weights)) {
+      CogVideoXTransformer($0, transformer)
+    }
     return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
   }
 

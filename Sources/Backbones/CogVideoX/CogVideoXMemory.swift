@@ -24,6 +24,6 @@ extension CogVideoXBackbone {
       ? (min(geometry.height, autoencoder.sampleHeight / 2), min(geometry.width, autoencoder.sampleWidth / 2))
       : (geometry.height, geometry.width)
     let channels = autoencoder.blockChannels.prefix(2).max() ?? 1
-    return 4 * frames * height * width * channels * 5 / 2
+    return 4 * frames * height * width * channels * 4
   }
 }

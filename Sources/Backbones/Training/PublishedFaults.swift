@@ -14,8 +14,15 @@ package struct PublishedFaults: OptionSet, Sendable {
   package static let repeatedClipping = PublishedFaults(rawValue: 1 << 3)
   /// Weights that nobody reads get gradients of zero, so that weight decay works on them.
   package static let decayOfUnread = PublishedFaults(rawValue: 1 << 4)
+  /// Wan: logarithms of variances are normalised as if they were means before targets and references are sampled.
+  package static let normalizedVariances = PublishedFaults(rawValue: 1 << 5)
+  /// Wan: the image encoder sees frames whose pixels are stretched to full colour each (see `StretchedPicture`).
+  package static let stretchedPictures = PublishedFaults(rawValue: 1 << 6)
+  /// Wan: captions are not cleaned, and their padding is encoded and attended to like text.
+  package static let unmaskedCaptions = PublishedFaults(rawValue: 1 << 7)
 
   package static let all: PublishedFaults = [
-    .loweredTimesteps, .roundedAmplitudes, .sharedDraws, .repeatedClipping, .decayOfUnread,
+    .loweredTimesteps, .roundedAmplitudes, .sharedDraws, .repeatedClipping, .decayOfUnread, .normalizedVariances,
+    .stretchedPictures, .unmaskedCaptions,
   ]
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Compute
 import Layers
 import Runtime
@@ -27,6 +28,22 @@ package protocol TrainableBackbone: VideoPromptBackbone {
 extension TrainableBackbone {
   /// Whether the parameter with this key is trained: by the plan, or as published.
   package func isTrained(_ key: String) -> Bool { additions.plan?.isTrained(key) ?? isPublishedTarget(key) }
+
+  package func openWeights() throws -> any ParameterSource {
+    try additions.weights(directory)
+  }
+
+  /// Builds a model from these weights; throws unless they fit.
+  func build<Model>(
+    _ weights: any ParameterSource, adapters: [any AdapterSource], ignoring ignorable: (String) -> Bool = { _ in false },
+    training isTrained: @escaping @Sendable (String) -> Bool = { _ in false }, _ make: (ParameterScope) -> Model
+  ) throws -> (model: Model, parameters: [Parameter]) {
+    let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)
+    let model = make(loader.root)
+    try loader.finish(ignoring: ignorable)
+    try loader.finishAdapters()
+    return (model, loader.parameters)
+  }
 }
 
 /// The weights of a model in training as they are now, for a second model that records nothing and shares their memory.

@@ -71,8 +71,9 @@ package struct AMT: Sendable {
       "images \(image.shape) and \(next.shape)")
     let mean = Float((image.doubles().reduce(0, +) + next.doubles().reduce(0, +)) / Double(2 * image.count))
     let (first, second) = (image.scaled(by: 1, adding: -mean), next.scaled(by: 1, adding: -mean))
-    let correlations = AMTCorrelations(matching(first), matching(second), radius: Self.radius)
-    run.probe("matching", matching(first))
+    let features = matching(first)
+    run.probe("matching", features)
+    let correlations = AMTCorrelations(features, matching(second), radius: Self.radius)
     let (from, to) = (levels(of: first), levels(of: second))
     for (index, features) in from.enumerated() { run.probe("f0.\(index + 1)", features) }
 

@@ -3,8 +3,14 @@ extension VideoClip {
   ///
   /// Traps if `size` is larger than the frames.
   package func centerCropped(to size: FrameSize) -> VideoClip {
-    precondition(size.width <= width && size.height <= height, "cannot crop \(self.size) to \(size)")
-    let (left, top) = ((width - size.width) / 2, (height - size.height) / 2)
+    cropped(to: size, left: (width - size.width) / 2, top: (height - size.height) / 2)
+  }
+
+  /// The part of every frame that begins at a pixel; traps unless it lies inside.
+  package func cropped(to size: FrameSize, left: Int, top: Int) -> VideoClip {
+    precondition(
+      left >= 0 && top >= 0 && left + size.width <= width && top + size.height <= height,
+      "cannot crop \(self.size) to \(size) at \(left), \(top)")
     return VideoClip(size: size, frameCount: frameCount, frameRate: frameRate) { output in
       pixels.withUnsafeBufferPointer { input in
         for row in 0..<frameCount * size.height {

@@ -9,9 +9,13 @@ struct EncoderRecipe {
   var package = "libavcodec59"
 
   /// H.264 as players expect it.
+  ///
+  /// Without x264's macroblock tree, whose vector code (of version 164) reads memory that nobody wrote: with it the bytes
+  /// depend on what the process did before.
   static func h264(quality: Int) -> EncoderRecipe {
     EncoderRecipe(
-      encoder: "libx264", pixelFormat: AV_PIX_FMT_YUV420P, options: ["crf": "\(quality)", "preset": "medium"],
+      encoder: "libx264", pixelFormat: AV_PIX_FMT_YUV420P,
+      options: ["crf": "\(quality)", "preset": "medium", "mbtree": "0"],
       package: "libx264-164 with libavcodec59")
   }
 

@@ -54,14 +54,7 @@ struct TrainingCases {
         autoencoder: try ConfigFile.decode(
           CogVideoXAutoencoderConfig.self, at: "\(goldens.checkpoint)/vae/config.json"),
         faults: .loweredTimesteps)
-      let settings = golden.info["optimizer"]
-      guard let rate = settings?["lr"]?.double, let epsilon = settings?["eps"]?.double,
-        let decay = settings?["weight_decay"]?.double,
-        let betas = settings?["betas"]?.array?.compactMap(\.double), betas.count == 2
-      else { throw golden.failure("does not describe its optimizer") }
-      learningRate = rate
-      optimizer = AdamW(
-        .init(firstBeta: betas[0], secondBeta: betas[1], epsilon: epsilon, weightDecay: decay))
+      (optimizer, learningRate) = try AdamW.recorded(golden.info["optimizer"], golden)
     }
 
     func compare(into comparison: inout Comparison) throws {
@@ -71,11 +64,12 @@ struct TrainingCases {
         losses.count == timesteps.count, norms.count == timesteps.count
       else { throw golden.failure("does not describe its steps") }
       let limit = golden.info["max_grad_norm"]?[clipping]?.double
-      let trained = model.trainedParameters
-      let start = Dictionary(uniqueKeysWithValues: trained.map { ($0.key, $0.tensor.detached) })
+      let recorded = TrainingComparison(model, tensors, TrainingCases.gradient)
+      let start = recorded.values
+      let without = golden.info["trainable_without_gradient"]?.strings ?? []
       let clips = try clips()
       var optimizer = optimizer
-      optimizer.prepare(trained)
+      optimizer.prepare(recorded.parameters)
       for (step, timestep) in timesteps.enumerated() {
         let isFirst = step == 0 && clipping == "clip"
         // One of the two runs with recomputation: both must agree with the record.
@@ -89,13 +83,16 @@ struct TrainingCases {
         let loss = evaluation.loss
         comparison.compare("\(clipping).loss[\(step)]", loss.doubles(), [losses[step]], TrainingCases.loss)
         let found = try loss.backward()
-        if isFirst { try compareGradients(found, &comparison) }
-        let gradients = StepGradients(found, of: trained, zeroWhere: model.isUnread)
+        if isFirst {
+          try recorded.compareGradients(
+            found, norms: golden.info["grad_norms"]?.object ?? [:], without: without, prefix: "grad.", &comparison)
+        }
+        let gradients = StepGradients(found, of: recorded.parameters, zeroWhere: model.isUnread)
         comparison.compare("\(clipping).grad_norm[\(step)]", [gradients.norm], [norms[step]], TrainingCases.gradient)
         gradients.apply(limit: limit, learningRate: learningRate, by: &optimizer)
         try compareParameters(after: step + 1, &comparison)
       }
-      compareUntouched(start, &comparison)
+      recorded.compareUntouched(without, start, &comparison)
     }
 
     /// The recorded latents are draws already: as moments they have no variance to speak of, and get no noise.
@@ -132,28 +129,6 @@ struct TrainingCases {
       }
     }
 
-    private func compareGradients(_ found: GradientStore, _ comparison: inout Comparison) throws {
-      let recorded = golden.info["grad_norms"]?.object ?? [:]
-      let without = golden.info["trainable_without_gradient"]?.strings ?? []
-      for parameter in model.trainedParameters {
-        let key = parameter.key
-        guard let gradient = found[parameter.tensor] else {
-          // Published training finds zeros for the unread queries.
-          if let norm = recorded[key]?.double, !(model.isUnread(key) && norm == 0) {
-            comparison.fail("grad.\(key)", "was not found, recorded norm \(norm)")
-          }
-          continue
-        }
-        if without.contains(key) { comparison.fail("grad.\(key)", "exists, recorded none") }
-        if let norm = recorded[key]?.double {
-          comparison.compare("grad_norms.\(key)", [gradient.squaredNorm().squareRoot()], [norm], TrainingCases.gradient)
-        }
-        if let expected = try tensors.optional("grad.\(key)") {
-          comparison.compare("grad.\(key)", gradient, expected, TrainingCases.gradient)
-        }
-      }
-    }
-
     private func compareParameters(after step: Int, _ comparison: inout Comparison) throws {
       let name = "\(clipping).after_\(step)"
       let totals = golden.info["updated_sum_and_norm"]?[name]?.object ?? [:]
@@ -170,15 +145,6 @@ struct TrainingCases {
           "updated_sum_and_norm.\(name).\(key)",
           [values.reduce(0, +) / count, (parameter.tensor.squaredNorm() / count).squareRoot()],
           [total[0] / count, total[1] / count.squareRoot()], TrainingCases.parameter)
-      }
-    }
-
-    /// Parameters without a gradient neither move nor decay.
-    private func compareUntouched(_ start: [String: Tensor], _ comparison: inout Comparison) {
-      let without = golden.info["trainable_without_gradient"]?.strings ?? []
-      for parameter in model.trainedParameters where without.contains(parameter.key) {
-        guard let before = start[parameter.key] else { continue }
-        comparison.compare("untouched.\(parameter.key)", parameter.tensor, before, .exact)
       }
     }
   }

@@ -1,0 +1,69 @@
+import Datasets
+import Evaluation
+import Foundation
+import Runtime
+
+/// The rows of a benchmark table that a command is about.
+struct BenchmarkInput {
+  /// Of the table.
+  let path: String
+  let samples: [BenchmarkSample]
+
+  /// - Parameters:
+  ///   - benchmark: the table, or a data folder that holds it at either place where it is published.
+  ///   - data: what the table's paths are relative to.
+  ///   - rows: such as "0-3,7".
+  init(benchmark: String, data: String?, rows: String?) throws {
+    var isDirectory: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: benchmark, isDirectory: &isDirectory)
+    path = exists && isDirectory.boolValue ? try BenchmarkTable.find(in: benchmark) : benchmark
+    // No row may be left out: rows are counted by their place.
+    let table = try BenchmarkTable(path: path, limit: .count(0))
+    let folder = try DataFolder(data ?? Self.dataFolder(of: table))
+    let chosen = try rows.map { try Self.rows($0, of: table.rows.count) }
+    samples = try table.rows.enumerated().compactMap { index, row -> BenchmarkSample? in
+      guard chosen?.contains(index) ?? true else { return nil }
+      return BenchmarkSample(
+        row: index, targetPath: try Self.file(row.target, in: folder), targetCaption: row.targetCaption,
+        referencePath: try Self.file(row.reference, in: folder), referenceCaption: row.referenceCaption,
+        condition: row.condition.isEmpty ? nil : row.condition,
+        category: SemanticCategory(condition: row.condition)?.rawValue)
+    }
+    guard !samples.isEmpty else { throw EvaluationFailure.noSamples(path: path) }
+  }
+
+  /// A file that is missing is a missing sample, named when it is read; one outside of the folder is refused.
+  private static func file(_ name: String, in folder: DataFolder) throws -> String {
+    do {
+      return try folder.file(name)
+    } catch let failure as FileFailure {
+      return failure.path
+    }
+  }
+
+  /// The folder of the table, or the one above where the table lies in a folder `benchmark`.
+  private static func dataFolder(of table: BenchmarkTable) -> String {
+    let folder = URL(fileURLWithPath: table.path).deletingLastPathComponent()
+    let above = folder.deletingLastPathComponent()
+    let first = table.rows.first?.target ?? ""
+    let isAbove =
+      !FileManager.default.fileExists(atPath: folder.appendingPathComponent(first).path)
+      && FileManager.default.fileExists(atPath: above.appendingPathComponent(first).path)
+    return (isAbove ? above : folder).path
+  }
+
+  /// Parses "0-3,7".
+  private static func rows(_ text: String, of count: Int) throws(UsageFailure) -> Set<Int> {
+    var rows: Set<Int> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      guard let first = ends[0], let last = ends[ends.count - 1], ends.count <= 2, first >= 0, first <= last,
+        last < count
+      else {
+        throw UsageFailure("--rows must be such as 0-3,7 and below \(count), not '\(printable(text))'")
+      }
+      rows.formUnion(first...last)
+    }
+    return rows
+  }
+}

@@ -1,0 +1,139 @@
+import Checkpoints
+import Foundation
+import Runtime
+
+/// What an evaluation found: the contents of `results.json`. Nothing in it depends on time or machine, so the
+/// same clips and weights give the same bytes.
+package struct EvaluationResult: Codable, Sendable, Equatable {
+  /// A value of every sample: a metric, or a judge.
+  package struct Column: Codable, Sendable, Equatable {
+    package let name: String
+    package let title: String
+    /// The network or judge behind it.
+    package let model: String?
+    /// Digests of the weights by file name.
+    package let weights: [String: String]
+
+    package init(name: String, title: String, model: String? = nil, weights: [String: String] = [:]) {
+      self.name = name
+      self.title = title
+      self.model = model
+      self.weights = weights
+    }
+  }
+
+  package struct Sample: Codable, Sendable, Equatable {
+    package let row: Int
+    package let condition: String?
+    package let category: String?
+    package let caption: String
+    /// Name of the clip's file; nil if there is no clip.
+    package var video: String?
+    /// By the names of columns; a value that could not be had is absent, never 0.
+    package var scores: [String: Double] = [:]
+    /// What is wrong or worth knowing, by the names of columns; `clip` for the clip itself.
+    package var notes: [String: String] = [:]
+
+    package init(_ sample: BenchmarkSample) {
+      row = sample.row
+      condition = sample.condition
+      category = sample.category
+      caption = sample.targetCaption
+    }
+  }
+
+  package private(set) var format = Self.currentFormat
+  /// What is evaluated, as tables call it.
+  package let system: String
+  package let benchmark: String
+  package let benchmarkDigest: String
+  package var columns: [Column] = []
+  package var skipped: [MetricSuite.Skipped] = []
+  package var samples: [Sample] = []
+  package var judges: [JudgeUsage] = []
+  /// Agreement of judges on the order of samples.
+  package var agreements: [Agreement] = []
+  package var summaries: [MetricSummary] = []
+
+  /// What a judge's answers took, whenever they were given.
+  package struct JudgeUsage: Codable, Sendable, Equatable {
+    package let judge: String
+    package let answers: Int
+    /// Answers without a score.
+    package let failedAnswers: Int
+    package let inputTokens: Int
+    package let outputTokens: Int
+    /// Nil if the prices are not known.
+    package let dollars: Double?
+
+    package init(
+      judge: String, answers: Int, failedAnswers: Int, inputTokens: Int, outputTokens: Int, dollars: Double?
+    ) {
+      self.judge = judge
+      self.answers = answers
+      self.failedAnswers = failedAnswers
+      self.inputTokens = inputTokens
+      self.outputTokens = outputTokens
+      self.dollars = dollars
+    }
+  }
+
+  package struct Agreement: Codable, Sendable, Equatable {
+    package let first: String
+    package let second: String
+    /// Spearman's coefficient; nil if it is not defined.
+    package let rankCorrelation: Double?
+    package let count: Int
+  }
+
+  private static let currentFormat = 1
+
+  package init(system: String, benchmark: String, benchmarkDigest: String) {
+    self.system = system
+    self.benchmark = benchmark
+    self.benchmarkDigest = benchmarkDigest
+  }
+
+  /// Reads a `results.json`, given itself or by its directory.
+  package init(path: String) throws {
+    var isDirectory: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    let file = try ConfigFile(
+      path: exists && isDirectory.boolValue ? "\(path)/\(Self.fileName)" : path, maximumByteCount: 64 << 20)
+    self = try file.decode(EvaluationResult.self)
+    guard format == Self.currentFormat else {
+      throw ConfigError(
+        path: file.path, problem: .invalid(field: "format", why: "is \(format); this program reads 1"))
+    }
+  }
+
+  package static let fileName = "results.json"
+
+  /// Samples without a clip or without any score.
+  package var missingSamples: [Sample] { samples.filter { $0.video == nil || ($0.scores.isEmpty && !columns.isEmpty) } }
+
+  /// Recomputes means, intervals and the judges' agreement from the samples.
+  package mutating func summarize() {
+    summaries = columns.map { MetricSummary($0.name, of: samples) }
+    agreements = []
+    let judges = columns.filter { $0.name.hasPrefix(JudgeColumn.prefix) }
+    for (index, first) in judges.enumerated() {
+      for second in judges[(index + 1)...] {
+        let pairs = samples.compactMap { sample -> (Double, Double)? in
+          guard let a = sample.scores[first.name], let b = sample.scores[second.name] else { return nil }
+          return (a, b)
+        }
+        agreements.append(
+          Agreement(
+            first: first.name, second: second.name,
+            rankCorrelation: RankCorrelation.spearman(pairs.map(\.0), pairs.map(\.1)), count: pairs.count))
+      }
+    }
+  }
+}
+
+/// Columns that a judge fills.
+package enum JudgeColumn {
+  static let prefix = "alignment-"
+  package static func name(_ judge: String) -> String { prefix + judge }
+}

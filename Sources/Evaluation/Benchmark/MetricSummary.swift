@@ -1,0 +1,54 @@
+import Compute
+
+/// A column over all samples: the plain mean, as the published table has it, and what it leaves open.
+package struct MetricSummary: Codable, Sendable, Equatable {
+  /// Of a part of the samples.
+  package struct Part: Codable, Sendable, Equatable {
+    package let category: String
+    package let count: Int
+    package let mean: Double
+    package let lower: Double?
+    package let upper: Double?
+  }
+
+  package let name: String
+  /// Samples with a value.
+  package let count: Int
+  /// Rows without a value.
+  package let missing: [Int]
+  /// Nil if no sample has a value.
+  package let mean: Double?
+  /// Ends of the 95 % bootstrap interval; nil for fewer than two samples.
+  package let lower: Double?
+  package let upper: Double?
+  /// By category, sorted; empty where the table does not say any.
+  package let categories: [Part]
+
+  /// Of every interval, so that a rerun gives the same ends.
+  private static let seed: UInt64 = 42
+
+  init(_ name: String, of samples: [EvaluationResult.Sample]) {
+    self.name = name
+    let values = samples.compactMap { $0.scores[name] }
+    count = values.count
+    missing = samples.filter { $0.scores[name] == nil }.map(\.row)
+    mean = values.isEmpty ? nil : Self.mean(values)
+    let interval = Self.interval(values)
+    (lower, upper) = (interval?.lower, interval?.upper)
+    let groups = Dictionary(grouping: samples.filter { $0.scores[name] != nil }) { $0.category ?? "" }
+    categories = groups.filter { !$0.key.isEmpty }.sorted { $0.key < $1.key }.map { category, samples in
+      let values = samples.compactMap { $0.scores[name] }
+      let interval = Self.interval(values)
+      return Part(
+        category: category, count: values.count, mean: Self.mean(values), lower: interval?.lower,
+        upper: interval?.upper)
+    }
+  }
+
+  private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+  private static func interval(_ values: [Double]) -> BootstrapInterval? {
+    var generator = RandomGenerator(seed: seed)
+    return BootstrapInterval(of: values, using: &generator)
+  }
+}

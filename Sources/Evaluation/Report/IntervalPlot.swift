@@ -1,0 +1,88 @@
+import Foundation
+
+/// A plot of one metric: a dot for each system, with its interval where one is known, as SVG that follows the page's
+/// colours through the classes `own`, `other`, `grid` and `label`.
+struct IntervalPlot {
+  struct Mark {
+    let label: String
+    let value: Double
+    let lower: Double?
+    let upper: Double?
+    let isOwn: Bool
+  }
+
+  let title: String
+  let marks: [Mark]
+
+  private static let width = 640.0
+  private static let labelWidth = 190.0
+  private static let valueWidth = 60.0
+  private static let lineHeight = 24.0
+
+  /// Nil without anything to show.
+  init?(_ column: EvaluationResult.Column, _ result: EvaluationResult) {
+    title = column.title
+    let published = PublishedResults.all.compactMap { row in
+      row.scores[column.name].map { Mark(label: row.system, value: $0, lower: nil, upper: nil, isOwn: false) }
+    }
+    let own = result.summaries.first { $0.name == column.name }.flatMap { summary in
+      summary.mean.map {
+        Mark(label: result.system, value: $0, lower: summary.lower, upper: summary.upper, isOwn: true)
+      }
+    }
+    marks = published + [own].compactMap { $0 }
+    guard own != nil else { return nil }
+  }
+
+  var svg: String {
+    let values = marks.flatMap { [$0.value, $0.lower, $0.upper].compactMap { $0 } }
+    let (least, most) = (values.min() ?? 0, values.max() ?? 1)
+    let margin = max((most - least) * 0.05, 0.01)
+    let (from, to) = (least - margin, most + margin)
+    let plotWidth = Self.width - Self.labelWidth - Self.valueWidth
+    func x(_ value: Double) -> String { Self.text(Self.labelWidth + (value - from) / (to - from) * plotWidth) }
+    let height = Double(marks.count) * Self.lineHeight + 28
+    let name = HTMLText.escaped(title)
+    var parts = [
+      "<svg viewBox=\"0 0 \(Self.text(Self.width)) \(Self.text(height))\" role=\"img\" aria-label=\"\(name)\">"
+    ]
+    for step in Self.ticks(from, to) {
+      parts.append("<line class=\"grid\" x1=\"\(x(step))\" x2=\"\(x(step))\" y1=\"4\" y2=\"\(Self.text(height - 22))\"/>")
+      parts.append(
+        "<text class=\"label\" x=\"\(x(step))\" y=\"\(Self.text(height - 6))\" text-anchor=\"middle\">"
+          + "\(Self.tick(step))</text>")
+    }
+    for (index, mark) in marks.enumerated() {
+      let y = Self.text(Double(index) * Self.lineHeight + 16)
+      let kind = mark.isOwn ? "own" : "other"
+      parts.append(
+        "<text class=\"label \(kind)\" x=\"\(Self.text(Self.labelWidth - 10))\" y=\"\(y)\" dy=\"4\" "
+          + "text-anchor=\"end\">\(HTMLText.escaped(Self.shortened(mark.label)))</text>")
+      if let lower = mark.lower, let upper = mark.upper {
+        parts.append("<line class=\"\(kind)\" x1=\"\(x(lower))\" x2=\"\(x(upper))\" y1=\"\(y)\" y2=\"\(y)\"/>")
+      }
+      parts.append("<circle class=\"\(kind)\" cx=\"\(x(mark.value))\" cy=\"\(y)\" r=\"5\"/>")
+      parts.append(
+        "<text class=\"label\" x=\"\(Self.text(Self.width))\" y=\"\(y)\" dy=\"4\" text-anchor=\"end\">"
+          + "\(ReportTable.number(mark.value))</text>")
+    }
+    return parts.joined() + "</svg>"
+  }
+
+  /// Round numbers within a range, about four of them.
+  static func ticks(_ from: Double, _ to: Double) -> [Double] {
+    let rough = (to - from) / 4
+    guard rough > 0, rough.isFinite else { return [] }
+    let power = pow(10, log10(rough).rounded(.down))
+    let step = ([1, 2, 5, 10].first { $0 * power >= rough } ?? 10) * power
+    let first = (from / step).rounded(.up)
+    return (0..<8).map { (first + Double($0)) * step }.filter { $0 <= to }
+  }
+
+  private static func tick(_ value: Double) -> String { String(format: "%g", (value * 1e6).rounded() / 1e6) }
+  private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
+
+  private static func shortened(_ label: String) -> String {
+    label.count > 26 ? label.prefix(25) + "…" : label
+  }
+}

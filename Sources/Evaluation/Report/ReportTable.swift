@@ -1,0 +1,112 @@
+import Foundation
+
+/// The tables of a report, as rows of text; each format writes them in its own way.
+package struct ReportTable: Sendable, Equatable {
+  package let header: [String]
+  package let rows: [[String]]
+
+  /// This result, with intervals, below the published rows.
+  package static func overview(_ result: EvaluationResult) -> ReportTable {
+    let names = result.columns.map(\.name)
+    let published = PublishedResults.all.map { row in
+      [row.system] + names.map { name in row.scores[name].map { Self.number($0) } ?? "-" }
+    }
+    let own = result.summaries.map { summary in Self.cell(summary.mean, summary.lower, summary.upper) }
+    let counts = result.summaries.map { "\($0.count) of \(result.samples.count)" }
+    return ReportTable(
+      header: ["system"] + result.columns.map(\.title),
+      rows: published + [[result.system] + own, ["samples scored"] + counts])
+  }
+
+  /// Means by category; nil where the benchmark names none.
+  package static func categories(_ result: EvaluationResult) -> ReportTable? {
+    let names = Set(result.summaries.flatMap { $0.categories.map(\.category) }).sorted()
+    guard !names.isEmpty else { return nil }
+    let rows = names.map { name in
+      [name]
+        + result.summaries.map { summary in
+          guard let part = summary.categories.first(where: { $0.category == name }) else { return "-" }
+          return cell(part.mean, part.lower, part.upper) + " (\(part.count))"
+        }
+    }
+    return ReportTable(header: ["category"] + result.columns.map(\.title), rows: rows)
+  }
+
+  /// Scores of every sample.
+  package static func samples(_ result: EvaluationResult) -> ReportTable {
+    let rows = result.samples.map { sample in
+      ["\(sample.row)", sample.condition ?? "", sample.category ?? "", sample.video ?? ""]
+        + result.columns.map { column in sample.scores[column.name].map { number($0) } ?? "" }
+    }
+    return ReportTable(header: ["row", "condition", "category", "video"] + result.columns.map(\.title), rows: rows)
+  }
+
+  static func number(_ value: Double) -> String { String(format: "%.2f", value) }
+
+  static func cell(_ mean: Double?, _ lower: Double?, _ upper: Double?) -> String {
+    guard let mean else { return "-" }
+    guard let lower, let upper else { return number(mean) }
+    return "\(number(mean)) [\(number(lower)), \(number(upper))]"
+  }
+}
+
+extension ReportTable {
+  /// Pipe table; the header is written first.
+  package var markdown: String {
+    func line(_ cells: [String]) -> String {
+      "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
+    }
+    return ([line(header), "|" + header.map { _ in "---|" }.joined()] + rows.map(line)).joined(separator: "\n")
+  }
+}
+
+/// Writes a result as comma-separated values: one line for each sample, RFC 4180.
+package enum CSVReport {
+  /// Values with all their digits, empty where there is none.
+  package static func text(_ result: EvaluationResult) -> String {
+    let header = ["row", "condition", "category", "video", "caption"] + result.columns.map(\.name) + ["notes"]
+    let lines = result.samples.map { sample in
+      let notes = sample.notes.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+      return ["\(sample.row)", sample.condition ?? "", sample.category ?? "", sample.video ?? "", sample.caption]
+        + result.columns.map { column in sample.scores[column.name].map { "\($0)" } ?? "" }
+        + [notes.joined(separator: "; ")]
+    }
+    return ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\r\n" }.joined()
+  }
+
+  private static func quoted(_ cell: String) -> String {
+    guard cell.unicodeScalars.contains(where: { "\",\r\n".unicodeScalars.contains($0) }) else { return cell }
+    return "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\""
+  }
+}
+
+/// Writes a result as Markdown.
+package enum MarkdownReport {
+  package static func text(_ result: EvaluationResult) -> String {
+    var parts = ["# \(result.system) on \(result.benchmark)"]
+    let missing = result.missingSamples
+    parts.append(
+      "\(result.samples.count) samples, \(missing.count) missing"
+        + (missing.isEmpty ? "." : ": rows \(missing.map { "\($0.row)" }.joined(separator: ", ")).")
+        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's.")
+    parts.append(ReportTable.overview(result).markdown)
+    if let categories = ReportTable.categories(result) {
+      parts += ["## By category", categories.markdown]
+    }
+    if !result.skipped.isEmpty {
+      parts += ["## Not run", result.skipped.map { "- \($0.metric): \($0.reason)" }.joined(separator: "\n")]
+    }
+    if !result.agreements.isEmpty {
+      let lines = result.agreements.map { agreement in
+        let value = agreement.rankCorrelation.map { ReportTable.number($0) } ?? "not defined"
+        return "- \(agreement.first) and \(agreement.second): \(value) over \(agreement.count) samples"
+      }
+      parts += ["## Agreement of judges (Spearman)", lines.joined(separator: "\n")]
+    }
+    let notes = result.samples.flatMap { sample in
+      sample.notes.sorted { $0.key < $1.key }.map { "- row \(sample.row), \($0.key): \($0.value)" }
+    }
+    if !notes.isEmpty { parts += ["## Notes", notes.joined(separator: "\n")] }
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+}

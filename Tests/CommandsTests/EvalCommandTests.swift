@@ -1,0 +1,166 @@
+import Evaluation
+import Foundation
+import Media
+import TestSupport
+import Testing
+
+@testable import Commands
+
+@Suite("vap eval", .serialized)
+struct EvalCommandTests {
+  private let directory: TemporaryDirectory
+
+  /// A data folder with a table of two rows, and a folder of finished clips of both.
+  init() throws {
+    directory = try TemporaryDirectory()
+    var table = "ref_video_caption,video_paths,ref_video_path,tar_video_caption,kind\r\n"
+    for row in 0..<2 {
+      try directory.write("", to: "data/videos/.keep")
+      try directory.write("", to: "done/.keep")
+      try VideoWriter.write(Self.clip(row), to: directory.file("data/videos/target-\(row).mkv"))
+      try VideoWriter.write(Self.clip(row + 5), to: directory.file("data/videos/ref-\(row).mkv"))
+      try VideoWriter.write(Self.clip(row, shade: 9), to: directory.file("done/out_\(row).mkv"))
+      table += "a,videos/target-\(row).mkv,videos/ref-\(row).mkv,\"a \"\"horse\"\",\nnumber \(row)\",ghibli\r\n"
+    }
+    try directory.write(table, to: "data/benchmark/benchmark.csv")
+  }
+
+  private static func clip(_ seed: Int, shade: Int = 0) -> VideoClip {
+    let pixels = (0..<48 * 32 * 3 * 5).map { UInt8(($0 * (seed + 3) / 7 + shade) % 251) }
+    return VideoClip(size: FrameSize(width: 48, height: 32), frameRate: .training, pixels: pixels)
+  }
+
+  private func run(_ options: String...) -> Int32 { run(options) }
+
+  private func run(_ options: [String]) -> Int32 {
+    VAPCommand.run(["eval", "--benchmark", directory.file("data"), "--out", directory.file("out")] + options)
+  }
+
+  private func output(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: directory.file("out/\(name)")))
+  }
+
+  @Test("finished videos are scored; a rerun gives the same bytes in every form; the report stands by itself")
+  func finished() throws {
+    let options = ["--videos", directory.file("done"), "--metrics", "psnr,ssim", "--system", "S"]
+    #expect(run(options) == 0)
+    let names = ["results.json", "results.csv", "report.md", "report.html"]
+    let first = try names.map(output)
+    #expect(run(options) == 0)
+    #expect(try names.map(output) == first)
+    let text = String(decoding: first[0], as: UTF8.self)
+    #expect(text.contains("\"category\" : \"style\"") && text.contains("\"psnr\"") && !text.contains("nan"))
+    #expect(
+      VAPCommand.run(["eval", "compare", directory.file("out"), directory.file("out/results.json"), "--json"]) == 0)
+  }
+
+  @Test("D03: a missing video is counted and named, and the status is 1; metrics without weights are skipped")
+  func missing() throws {
+    try FileManager.default.removeItem(atPath: directory.file("done/out_1.mkv"))
+    #expect(run("--videos", directory.file("done"), "--metrics", "psnr,clip-score", "--no-clips") == 1)
+    let markdown = String(decoding: try output("report.md"), as: UTF8.self)
+    #expect(markdown.contains("1 missing: rows 1") && markdown.contains("- clip-score: needs ViT-B-32.pt"))
+    #expect(run("--videos", directory.file("done"), "--metrics", "psnr", "--rows", "0") == 0)
+  }
+
+  @Test("a model's videos are made, each with its seed, and scored; a run goes on where it was")
+  func model() throws {
+    let options = ["--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--steps", "1", "--metrics", "psnr"]
+    #expect(run(options) == 0)
+    let first = try output("results.json")
+    let video = directory.file("out/videos/vap_bench_1.mp4")
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: video))
+    try FileManager.default.removeItem(atPath: video)
+    #expect(run(options) == 0)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: video)) == bytes)
+    #expect(try output("results.json") == first)
+    // Videos of other settings are there.
+    #expect(run(options + ["--seed", "7"]) == 3)
+  }
+
+  @Test("rows whose captions the content filter refuses are missing with the reason, unless it is switched off")
+  func filtered() throws {
+    let table = try String(contentsOfFile: directory.file("data/benchmark/benchmark.csv"), encoding: .utf8)
+    try directory.write(
+      table.replacingOccurrences(of: "number 1", with: "hardcore porn"), to: "data/benchmark/benchmark.csv")
+    let options = ["--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--steps", "1", "--metrics", "psnr"]
+    #expect(run(options) == 1)
+    #expect(String(decoding: try output("results.json"), as: UTF8.self).contains("sexually explicit"))
+    #expect(
+      run(options + ["--no-content-filter"]) == 0)
+  }
+
+  @Test("D02, D07: contradictions, unknown names and tables that cannot be used have their statuses")
+  func refusals() throws {
+    let done = directory.file("done")
+    #expect(run() == 2)
+    #expect(run("--videos", done, "--model", "x") == 2)
+    #expect(run("--videos", done, "--metrics", "beauty") == 2)
+    #expect(run("--videos", done, "--rows", "1-9") == 2)
+    #expect(run("--videos", done, "--clip", "b16") == 2)
+    #expect(run("--videos", directory.file("none")) == 3)
+    #expect(run("--videos", done, "--weights", directory.file("none")) == 3)
+    #expect(run("--videos", done, "--judge", directory.file("none.yaml")) == 3)
+    try directory.write("video_paths,tar_video_caption\na,b\n", to: "data/benchmark/benchmark.csv")
+    #expect(run("--videos", done) == 3)
+    try directory.write(
+      "video_paths,ref_video_path,tar_video_caption,ref_video_caption\n../x.mp4,r.mp4,a,b\n",
+      to: "data/benchmark/benchmark.csv")
+    #expect(run("--videos", done) == 3)
+  }
+
+  @Test("a judge without criteria, key or template is refused before anything is sent")
+  func judges() throws {
+    let done = directory.file("done")
+    let judge = "name: j\ndialect: openai\naddress: http://127.0.0.1:9/v1\nmodel: m\n"
+    try directory.write(judge, to: "judge.yaml")
+    #expect(run("--videos", done, "--judge", directory.file("judge.yaml")) == 3)
+    try directory.write("{criteria}", to: "template.txt")
+    try directory.write("x", to: "criteria/style/other.txt")
+    #expect(run("--videos", done, "--judge", directory.file("judge.yaml")) == 3)
+    try directory.write(judge + "key-variable: VAP_TEST_KEY_THAT_IS_NOT_SET\n", to: "judge.yaml")
+    try directory.write("x", to: "criteria/style/ghibli.txt")
+    #expect(run("--videos", done, "--judge", directory.file("judge.yaml")) == 2)
+    try directory.write(judge + "colour: red\n", to: "judge.yaml")
+    #expect(run("--videos", done, "--judge", directory.file("judge.yaml")) == 3)
+  }
+}
+
+@Suite("vap weights, study and the content filter")
+struct OtherCommandTests {
+  @Test("weights are listed, checked and converted")
+  func weights() throws {
+    let directory = try TemporaryDirectory()
+    #expect(VAPCommand.run(["weights", "list"]) == 0)
+    #expect(VAPCommand.run(["weights", "check", directory.path]) == 0)
+    let source = Fixtures.path("evaluation/loader/loader_zip.pth")
+    let target = directory.file("a.safetensors")
+    #expect(VAPCommand.run(["weights", "convert", source, target]) == 0)
+    #expect(VAPCommand.run(["weights", "convert", source, target]) == 2)
+    #expect(VAPCommand.run(["weights", "convert", source, directory.file("a.bin")]) == 2)
+    let bad = Fixtures.path("evaluation/loader/bad_os_system.pth")
+    #expect(VAPCommand.run(["weights", "convert", bad, directory.file("b.safetensors")]) == 3)
+    try FileManager.default.copyItem(atPath: bad, toPath: directory.file("amt-s.pth"))
+    #expect(VAPCommand.run(["weights", "check", directory.path]) == 1)
+  }
+
+  @Test("studies need systems and votes that are there")
+  func study() throws {
+    let directory = try TemporaryDirectory()
+    #expect(VAPCommand.run(["study", "export", "--database", directory.file("none.sqlite")]) == 3)
+    #expect(
+      VAPCommand.run(["study", "serve", "--benchmark", "x", "--database", "y", "--videos", "nothing"]) == 2)
+  }
+
+  @Test("a harmful prompt is refused before any work, and the override lifts it")
+  func prompts() throws {
+    var settings = GenerateSettings()
+    settings.model = "/nonexistent"
+    settings.image = "x.png"
+    settings.prompt = "a porn scene"
+    #expect(throws: ContentRefusal.self) { try GenerateJob(settings) }
+    settings.contentFilter = false
+    _ = try GenerateJob(settings)
+    #expect(VAPCommand.run(["generate", "--model", "/nonexistent", "--image", "x.png", "--prompt", "porn"]) == 3)
+  }
+}

@@ -1,0 +1,172 @@
+import Autoencoders
+import Backbones
+import Checkpoints
+import Compute
+import Foundation
+import Generation
+import Layers
+import Schedulers
+import Tensors
+import Testing
+import Training
+import VideoTransformers
+
+/// A small model learns four pairs by heart. Takes minutes, so it runs only where scripts/overfit-tiny.sh asks for it.
+@Suite("Overfitting", .enabled(if: ProcessInfo.processInfo.environment["VAP_OVERFIT"] != nil))
+struct OverfitTests {
+  private static let latents: Shape = [1, 3, 16, 8, 8]
+
+  private static var transformer: CogVideoXConfiguration {
+    var configuration = CogVideoXConfiguration()
+    configuration.headCount = 4
+    configuration.headSize = 32
+    configuration.inChannels = 32
+    configuration.timeEmbeddingSize = 128
+    configuration.textEmbeddingSize = 32
+    configuration.layerCount = 3
+    configuration.maxTextLength = 8
+    configuration.sampleWidth = 8
+    configuration.sampleHeight = 8
+    configuration.sampleFrames = 9
+    configuration.usesRotaryEmbeddings = true
+    configuration.expertLayers = [0, 1, 2]
+    return configuration
+  }
+
+  private static var diffusion: DiffusionConfiguration {
+    var configuration = DiffusionConfiguration()
+    configuration.predictionKind = .velocity
+    configuration.rescalesToZeroTerminalSNR = true
+    configuration.timestepSpacing = .trailing
+    return configuration
+  }
+
+  /// A model with the weights of a source, of which some are trained.
+  private struct Model {
+    let training: CogVideoXTraining
+    let denoiser: CogVideoXDenoiser
+
+    init(_ source: any ParameterSource, training isTrained: @escaping @Sendable (String) -> Bool) throws {
+      func load(_ isTrained: @escaping @Sendable (String) -> Bool) throws -> (CogVideoXTransformer, [Parameter]) {
+        let loader = ParameterLoader(source, training: isTrained)
+        let model = CogVideoXTransformer(loader.root, OverfitTests.transformer)
+        try loader.finish()
+        return (model, loader.parameters)
+      }
+      let (model, parameters) = try load(isTrained)
+      training = CogVideoXTraining(
+        model, parameters: parameters, latentShape: OverfitTests.latents,
+        schedule: NoiseSchedule(OverfitTests.diffusion), autoencoder: CogVideoXAutoencoderConfig())
+      denoiser = CogVideoXDenoiser(model: model, positionDesign: .temporalBias)
+    }
+  }
+
+  /// Weights of one source for the base and of another for the expert.
+  private struct Mixed: ParameterSource {
+    let base: any ParameterSource
+    let expert: any ParameterSource
+    var keys: [String] { [] }
+    var description: String { "a trained base with a fresh expert" }
+
+    func tensor(_ key: String, _ shape: Shape) throws -> Tensor? {
+      try (key.contains(expertSuffix) ? expert : base).tensor(key, shape)
+    }
+  }
+
+  /// Four pairs of smooth moving patterns. Image and caption are the same for all: only the reference tells which target
+  /// is meant.
+  private struct Pairs: SampleSource {
+    let digest = "four pairs"
+
+    func sample(at index: Int) -> TrainingSample {
+      TrainingSample(target: clip(index % 4), references: [clip(4 + index % 4)])
+    }
+
+    func clip(_ number: Int) -> EncodedClip {
+      EncodedClip(tensors: [
+        "video": moments(pattern(number, frames: 3)), "image": moments(.zeros([1, 16, 1, 8, 8])),
+        "text": .zeros([1, 8, 32]),
+      ])
+    }
+
+    /// `[1, 16, F, 8, 8]`: in each channel a wave of its own that moves on from frame to frame.
+    private func pattern(_ number: Int, frames: Int) -> Tensor {
+      var generator = RandomGenerator(seed: UInt64(number) + 1)
+      var values: [Float] = []
+      for _ in 0..<16 {
+        let (rows, columns) = (generator.drawUniform() - 0.5, generator.drawUniform() - 0.5)
+        let (speed, start) = (generator.drawUniform() * 2, generator.drawUniform() * 6)
+        for frame in 0..<frames {
+          for place in 0..<64 {
+            let phase = Double(place / 8) * rows + Double(place % 8) * columns + Double(frame) * speed + start
+            values.append(Float(2 * sin(phase)))
+          }
+        }
+      }
+      return Tensor(values, shape: [1, 16, frames, 8, 8])
+    }
+
+    /// Of no variance to speak of.
+    private func moments(_ mean: Tensor) -> Tensor { .concatenated([mean, .filled(mean.shape, with: -30)], axis: 1) }
+  }
+
+  private func train(_ model: Model, steps: Int, rate: Double) throws -> (losses: [Double], trainer: Trainer<CogVideoXTraining>) {
+    var settings = StepSettings()
+    settings.recomputes = false
+    settings.accumulation = 4
+    var trainer = try Trainer(
+      model.training, source: Pairs(), optimizer: AdamW(.init(weightDecay: 0)),
+      schedule: LearningRateSchedule(peak: rate, course: .cosine, warmUpSteps: 20, totalSteps: steps), settings: settings)
+    var losses: [Double] = []
+    let start = Date()
+    for step in 0..<steps {
+      losses.append(try trainer.step().loss)
+      if step % 100 == 99 {
+        print(step + 1, losses.suffix(50).reduce(0, +) / 50, Date().timeIntervalSince(start))
+      }
+    }
+    return (losses, trainer)
+  }
+
+  @Test("expert training on four pairs drives the loss below 5 % of its start, and generation then gives the targets")
+  func fourPairs() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let base = try Model(RandomSource(seed: 1)) { !$0.hasSuffix("pos_embedding") }
+    _ = try train(base, steps: Int(environment["VAP_BASE"] ?? "") ?? 1500, rate: 2e-3)
+    let weights = CurrentWeights(base.training.parameters)
+    let model = try Model(Mixed(base: weights, expert: RandomSource(seed: 2))) { CogVideoXTransformer.isExpertWeight($0) }
+    let frozen = model.training.parameters.filter { !$0.isTrainable }
+    let before = frozen.map { $0.tensor.floats() }
+    let (losses, _) = try train(model, steps: Int(environment["VAP_EXPERT"] ?? "") ?? 1500, rate: 2e-3)
+    let (start, end) = (losses.prefix(10).reduce(0, +) / 10, losses.suffix(100).reduce(0, +) / 100)
+    print("loss \(start) -> \(end): \(100 * end / start) %")
+    #expect(end < 0.05 * start)
+    #expect(frozen.map { $0.tensor.floats() } == before)
+
+    for number in 0..<4 {
+      let fidelity = try peakSignalToNoise(ofGenerated: number, model)
+      print("pair \(number): generated latents have \(fidelity) dB against the target")
+      #expect(fidelity > 20)
+    }
+  }
+
+  /// Generates from noise beside the reference of a pair, and compares with its target.
+  private func peakSignalToNoise(ofGenerated number: Int, _ model: Model) throws -> Double {
+    let sample = Pairs().sample(at: number)
+    let evaluation = try model.training.evaluate(
+      target: sample.target, references: sample.references,
+      draws: TrainingDraws(level: 0.5, noise: SeededNoise(seed: 1)), context: RunContext())
+    // Without variables: nothing is recorded.
+    let denoiser = try Model(CurrentWeights(model.training.parameters)) { _ in false }.denoiser
+    let noise = SeededNoise(seed: UInt64(number) + 100)
+    let generated = try Sampler(
+      scheduler: SchedulerConfiguration.ddim(Self.diffusion).scheduler(steps: 30), guidance: .constant(1)
+    ).run(
+      denoiser, from: noise.noise(for: .initialLatents, shape: Self.latents), evaluation.conditions, noise: noise,
+      BackboneOptions(isGuided: false)) { _ in }
+    let target = evaluation.target.doubles()
+    let errors = zip(generated.doubles(), target).map { ($0 - $1) * ($0 - $1) }
+    let range = (target.max() ?? 0) - (target.min() ?? 0)
+    return 10 * log10(range * range / (errors.reduce(0, +) / Double(errors.count)))
+  }
+}
