@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// The normal distribution of latents that an encoder gives for a clip; `[B, C, F, h, w]` each.
@@ -19,6 +18,6 @@ package struct LatentPosterior: Sendable {
 
   /// mean + standard deviation x noise, for standard normal `noise` of the mean's shape.
   package func sample(noise: Tensor) -> Tensor {
-    mean + Tensor(logVariance.floats().map { exp(0.5 * $0) }, shape: mean.shape) * noise
+    mean + logVariance.scaled(by: 0.5).exponential() * noise
   }
 }

@@ -56,10 +56,22 @@ package enum BackboneKind: String, Sendable, CaseIterable {
   }
 
   /// Reads the configurations of the pipeline in `directory`.
-  package func open(directory: String) throws -> any VideoPromptBackbone {
+  ///
+  /// - Parameter additions: to its transformer; of the same kind.
+  package func open(
+    directory: String, additions: TransformerAdditions = TransformerAdditions()
+  ) throws -> any VideoPromptBackbone {
+    if let expert = additions.expert {
+      let file = try ConfigFile(path: "\(expert)/config.json")
+      guard file.className.map(classNames.contains) ?? true else {
+        throw BackboneFailure.component(
+          path: file.path, problem: "is of class '\(printable(file.className ?? ""))', which does not fit this pipeline"
+        )
+      }
+    }
     switch self {
-    case .cogVideoX: try CogVideoXBackbone(directory: directory)
-    case .wan: try WanBackbone(directory: directory)
+    case .cogVideoX: return try CogVideoXBackbone(directory: directory, additions: additions)
+    case .wan: return try WanBackbone(directory: directory, additions: additions)
     }
   }
 

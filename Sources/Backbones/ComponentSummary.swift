@@ -26,11 +26,15 @@ package struct ComponentSummary: Sendable, Equatable {
     }
   }
 
-  package init(name: String, facts: [Fact], store: WeightStore, unexpected: [String]) {
+  /// - Parameter stores: where the tensors are; one in an earlier store hides those of its name in later ones.
+  package init(name: String, facts: [Fact], stores: [WeightStore], unexpected: [String]) {
     var parameters: [DType: Int] = [:]
     var expert = 0
-    for key in store.names {
-      guard let count = store.shape(of: key)?.count, let dtype = store.dtype(of: key) else { continue }
+    let keys = Set(stores.flatMap(\.names))
+    for key in keys {
+      guard let store = stores.first(where: { $0.contains(key) }), let count = store.shape(of: key)?.count,
+        let dtype = store.dtype(of: key)
+      else { continue }
       parameters[dtype, default: 0] += count
       if key.contains(expertSuffix) { expert += count }
     }
@@ -38,7 +42,7 @@ package struct ComponentSummary: Sendable, Equatable {
     self.facts = facts
     self.parameters = parameters
     self.unexpected = unexpected
-    tensorCount = store.names.count
+    tensorCount = keys.count
     expertParameters = expert
   }
 

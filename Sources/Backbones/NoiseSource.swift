@@ -12,6 +12,8 @@ package enum NoisePurpose: Sendable, Hashable {
   case initialLatents
   /// Sampling the reference with this index.
   case reference(Int)
+  /// Noise for the reference with this index, where references are trained on too.
+  case referenceNoise(Int)
   /// Sampling the first frame of the reference with this index.
   case referenceFirstFrame(Int)
   /// The scheduler's draw with this index at a step.
@@ -25,6 +27,7 @@ package enum NoisePurpose: Sendable, Hashable {
     case .target: 2
     case .reference(let index): 1 << 16 + UInt64(index)
     case .referenceFirstFrame(let index): 2 << 16 + UInt64(index)
+    case .referenceNoise(let index): 4 << 16 + UInt64(index)
     case .sampling(let step, let draw): 3 << 32 + UInt64(step) << 8 + UInt64(draw)
     }
   }

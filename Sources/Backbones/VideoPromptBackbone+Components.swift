@@ -9,6 +9,17 @@ import Tensors
 
 // What backbones do alike with the directory of their checkpoint.
 extension VideoPromptBackbone {
+  /// Loads the transformer, with what is added to it.
+  func loadTransformer<Model>(
+    observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
+    _ build: (ParameterScope) -> Model
+  ) throws -> Model {
+    let loader = ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
+    let model = try finish(loader, additions.configurationFolder(directory), observer, ignoring: ignorable, build)
+    try loader.finishAdapters()
+    return model
+  }
+
   /// Reads the sampling method of the pipeline in `directory`; throws unless it is for flows or not, as its model is.
   static func readScheduler(directory: String, samplesFlows: Bool) throws -> SchedulerConfiguration {
     let path = "\(directory)/scheduler/scheduler_config.json"
@@ -29,7 +40,13 @@ extension VideoPromptBackbone {
     _ build: (ParameterScope) -> Model
   ) throws -> Model {
     let path = "\(directory)/\(component)"
-    let loader = ParameterLoader(try WeightStore(directory: path))
+    return try finish(ParameterLoader(WeightStore(directory: path)), path, observer, ignoring: ignorable, build)
+  }
+
+  private func finish<Model>(
+    _ loader: ParameterLoader, _ path: String, _ observer: RunObserver, ignoring ignorable: (String) -> Bool,
+    _ build: (ParameterScope) -> Model
+  ) throws -> Model {
     let model = build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
     if !unexpected.isEmpty {

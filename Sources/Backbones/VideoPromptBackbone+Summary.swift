@@ -10,11 +10,17 @@ extension VideoPromptBackbone {
     _ component: String, _ facts: [ComponentSummary.Fact], ignoring ignorable: (String) -> Bool = { _ in false },
     _ build: (ParameterScope) -> Void
   ) throws -> ComponentSummary {
-    let store = try WeightStore(directory: "\(directory)/\(component)")
-    let loader = ParameterLoader(store)
+    let isTransformer = component == "transformer"
+    var stores = [try WeightStore(directory: "\(directory)/\(component)")]
+    if isTransformer, let expert = additions.expert { stores.insert(try WeightStore(directory: expert), at: 0) }
+    let loader =
+      isTransformer
+      ? ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
+      : ParameterLoader(stores[0])
     build(loader.root)
     let unexpected = try loader.finish(ignoring: ignorable)
-    return ComponentSummary(name: component, facts: facts, store: store, unexpected: unexpected)
+    try loader.finishAdapters()
+    return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
   }
 
   func transformerFacts(

@@ -50,6 +50,8 @@ package protocol VideoPromptBackbone: Sendable {
 
   /// Where the published pipeline lies.
   var directory: String { get }
+  /// What is added to its transformer.
+  var additions: TransformerAdditions { get }
   /// The sampling method that the checkpoint names.
   var scheduler: SchedulerConfiguration { get }
   /// The size of the clips that the model was made for.
@@ -62,6 +64,10 @@ package protocol VideoPromptBackbone: Sendable {
   var readsPictures: Bool { get }
   /// Opens every component and holds its weights against its configuration; throws if any do not fit.
   func components() throws -> [ComponentSummary]
+  /// The transformer's `config.json`, with what a training plan changed of it.
+  func configurationText() throws -> String
+  /// What a file of the adapters that are trained says of itself; nil where none are.
+  var adapterExport: AdapterExport? { get }
   /// Throws `BackboneFailure` if the model cannot make clips of this size from this many references.
   func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure)
   /// Shape of the latents of a clip.

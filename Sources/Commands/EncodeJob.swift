@@ -17,7 +17,9 @@ struct EncodeJob {
   private let limit: BadLimit
 
   /// Checks everything that can be checked before videos are looked at.
-  init(_ settings: EncodeSettings) throws {
+  ///
+  /// - Parameter additions: to the model's transformer, for a training.
+  init(_ settings: EncodeSettings, additions: TransformerAdditions = TransformerAdditions()) throws {
     func required(_ value: String?, _ name: String, _ what: String) throws(UsageFailure) -> String {
       guard let value, !value.isEmpty else { throw UsageFailure("--\(name) is missing: \(what)") }
       return value
@@ -35,7 +37,7 @@ struct EncodeJob {
     }
     let root = settings.root ?? URL(fileURLWithPath: manifest).deletingLastPathComponent().path
     folder = try DataFolder(root, followsLinks: settings.followLinks ?? false)
-    let kind = try BackboneKind(directory: model).open(directory: model)
+    let kind = try BackboneKind(directory: model).open(directory: model, additions: additions)
     guard let backbone = kind as? any ClipEncodingBackbone else {
       throw UsageFailure("\(printable(model)): models of this kind cannot be trained by this program")
     }

@@ -26,6 +26,16 @@ struct GenerateCommand: ParsableCommand {
   var model: String?
 
   @Option(
+    help: "Folder of a trained expert: its config.json and the weights that differ from the model's.",
+    completion: .directory)
+  var expert: String?
+
+  @Option(
+    name: .customLong("lora"), help: "LoRA file of the transformer, FILE or FILE:0.8 to weaken it; several add up.",
+    completion: .file())
+  var adapters: [String] = []
+
+  @Option(
     name: .customLong("ref-video"), help: "Video that shows the semantic; up to three, earliest first.",
     completion: .file())
   var referenceVideos: [String] = []
@@ -88,6 +98,8 @@ struct GenerateCommand: ParsableCommand {
   private var flags: GenerateSettings {
     var settings = GenerateSettings()
     settings.model = model
+    settings.expert = expert
+    settings.adapters = adapters.isEmpty ? nil : adapters
     settings.referenceVideos = referenceVideos.isEmpty ? nil : referenceVideos
     settings.referencePrompts = referencePrompts.isEmpty ? nil : referencePrompts
     settings.image = image

@@ -60,6 +60,8 @@ struct GenerateJob {
     }
     var request = GenerationRequest(model: model, image: settings.image, caption: settings.prompt ?? "")
     request.references = zip(videos, captions).map { .init(path: $0, caption: $1) }
+    request.expert = settings.expert
+    request.adapters = settings.adapters ?? []
     request.negativeCaption = settings.negativePrompt ?? request.negativeCaption
     request.height = try check(settings.height, "--height", 1...65_536)
     request.width = try check(settings.width, "--width", 1...65_536)
@@ -93,7 +95,9 @@ struct GenerateJob {
     let printer = ProgressPrinter()
     let observer: RunObserver = { printer.show($0) }
     defer { printer.finish() }
-    try run(BackboneKind(directory: request.model).open(directory: request.model), printer, observer)
+    let additions = try TransformerAdditions(expert: request.expert, adapterTexts: request.adapters)
+    let kind = try BackboneKind(directory: request.model)
+    try run(kind.open(directory: request.model, additions: additions), printer, observer)
   }
 
   private func run(
@@ -187,6 +191,8 @@ struct GenerateJob {
       "scheduler": generator.method.rawValue,
     ]
     settings["image"] = request.image.map(name)
+    settings["expert"] = request.expert.map(name)
+    if !request.adapters.isEmpty { settings["lora"] = request.adapters.map(name) }
     settings["latents"] = request.latents.map(name)
     // Strings, numbers and lists of them always serialise.
     let data = try? JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys, .withoutEscapingSlashes])

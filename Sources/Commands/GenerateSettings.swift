@@ -1,6 +1,8 @@
 /// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
 struct GenerateSettings: Decodable, Equatable {
   var model: String?
+  var expert: String?
+  var adapters: [String]?
   var referenceVideos: [String]?
   var referencePrompts: [String]?
   var image: String?
@@ -29,7 +31,8 @@ struct GenerateSettings: Decodable, Equatable {
   var filterWeights: String?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case model
+    case model, expert
+    case adapters = "lora"
     case referenceVideos = "ref-video"
     case referencePrompts = "ref-prompt"
     case image, prompt
@@ -56,6 +59,8 @@ struct GenerateSettings: Decodable, Equatable {
     self = try file.decode(GenerateSettings.self) ?? GenerateSettings()
     func resolved(_ name: String) -> String { SettingsFile.resolve(name, beside: path) }
     model = model.map(resolved)
+    expert = expert.map(resolved)
+    adapters = adapters?.map(resolved)
     referenceVideos = referenceVideos?.map(resolved)
     image = image.map(resolved)
     latents = latents.map(resolved)
@@ -66,6 +71,8 @@ struct GenerateSettings: Decodable, Equatable {
   func over(_ file: GenerateSettings) -> GenerateSettings {
     var merged = file
     merged.model = model ?? file.model
+    merged.expert = expert ?? file.expert
+    merged.adapters = adapters ?? file.adapters
     merged.referenceVideos = referenceVideos ?? file.referenceVideos
     merged.referencePrompts = referencePrompts ?? file.referencePrompts
     merged.image = image ?? file.image

@@ -4,21 +4,28 @@ import Checkpoints
 import Compute
 import Foundation
 import Generation
+import Layers
 import Runtime
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a checkpoint directory holds and what it needs.",
+    abstract: "Show what a checkpoint directory or a LoRA file holds and what it needs.",
     discussion: """
       Opens every component, holds its weights against its configuration, and estimates the memory of a generation. \
       With --strict every weight is read and checked to be a number.
 
+      With --expert and --lora they are held against the model too.
+
       Example: vap inspect CogVideoX-VAP --frames 49 --references 2
       """)
 
-  @Argument(help: "Directory of a published pipeline.", completion: .directory)
+  @Argument(help: "Directory of a published pipeline, or a LoRA file.", completion: .file())
   var directory: String
+
+  @Option(help: "Folder of a trained expert to lay over the transformer.", completion: .directory) var expert: String?
+  @Option(name: .customLong("lora"), help: "LoRA file of the transformer, FILE or FILE:0.8.", completion: .file())
+  var adapters: [String] = []
 
   @Option(help: "Height in pixels of the generation to estimate.") var height: Int?
   @Option(help: "Width in pixels.") var width: Int?
@@ -31,9 +38,12 @@ struct InspectCommand: ParsableCommand {
   }
 
   func run() throws {
-    let backbone = try BackboneKind(directory: directory).open(directory: directory)
+    if directory.hasSuffix(".safetensors") { return print(Self.describe(try AdapterFile(path: directory))) }
+    let additions = try TransformerAdditions(expert: expert, adapterTexts: adapters)
+    let backbone = try BackboneKind(directory: directory).open(directory: directory, additions: additions)
     let components = try backbone.components()
     for component in components { print(Self.describe(component)) }
+    for file in additions.adapters { print(Self.describe(file)) }
     let natural = backbone.naturalGeometry
     let geometry = ClipGeometry(
       height: height ?? natural.height, width: width ?? natural.width, frames: frames ?? natural.frames)
@@ -56,6 +66,17 @@ struct InspectCommand: ParsableCommand {
       try store.checkFinite(store.names)
       print("\(component): all weights are numbers")
     }
+  }
+
+  private static func describe(_ file: AdapterFile) -> String {
+    var facts = [
+      ("ranks", file.ranks.map(String.init).joined(separator: ", ")), ("linear maps", "\(file.paths.count)"),
+      ("parameters", grouped(file.parameterCount)),
+    ]
+    if let alpha = file.alpha { facts.insert(("alpha", "\(alpha)"), at: 1) }
+    facts += file.notes.sorted { $0.key < $1.key }.map { (printable($0.key), printable($0.value)) }
+    let lines = facts.map { "  " + $0.0.padding(toLength: 18, withPad: " ", startingAt: 0) + " " + $0.1 }
+    return (["LoRA \(printable(file.path))"] + lines).joined(separator: "\n")
   }
 
   private static func describe(_ component: ComponentSummary) -> String {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Runtime
 import Yams
@@ -79,6 +80,8 @@ struct SettingsFile {
       return try body()
     } catch let failure as SettingsFailure {
       throw failure
+    } catch let error as InvalidField {
+      throw SettingsFailure(path: path, problem: "has an unusable '\(printable(error.field))': it \(printable(error.why))")
     } catch let error as DecodingError {
       throw SettingsFailure(path: path, problem: explain(error))
     } catch {

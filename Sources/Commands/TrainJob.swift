@@ -22,7 +22,10 @@ struct TrainJob {
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
     settings.clips.cache = settings.clips.cache ?? "\(output)/cache"
-    clips = try EncodeJob(settings.clips)
+    var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
+    additions.plan = settings.plan
+    additions.seed = settings.seed
+    clips = try EncodeJob(settings.clips, additions: additions)
     guard let backbone = clips.backbone as? any TrainableBackbone else {
       throw UsageFailure(
         "\(printable(clips.backbone.directory)): models of this kind cannot be trained by this program")
@@ -54,16 +57,19 @@ struct TrainJob {
     let pairs = try clips.pairs(recipe.pairing)
     observer(.stage("load transformer", units: 0))
     let model = try backbone.makeTraining(
-      backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isPublishedTarget)
+      backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)
     let trainer = try Trainer(
       model, source: ManifestSamples(pairs, observer: observer), optimizer: recipe.optimizer,
       schedule: recipe.schedule, settings: recipe.steps, averageDecay: settings.ema)
-    let configuration = "\(backbone.directory)/transformer/config.json"
+    let configuration = try backbone.configurationText()
     let identity = RunIdentity(
       settings: recipe.identity(clips), data: pairs.digest,
-      model: try ContentDigest(ofFile: configuration).description)
+      model: ContentDigest(ofParts: [configuration]).description)
     let validation = TrainValidation(backbone, clips, pairs, settings, folder)
-    var run = try TrainingRun(trainer, in: folder, recipe.run, identity: identity, configuration: configuration)
+    let file = "\(folder.path)/config.json"
+    var run = try TrainingRun(
+      trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport)
+    try AtomicFile.write(Data(configuration.utf8), to: file)
     try run.resume(observer)
     try run.run(observer) { trainer in
       try validation.run(step: trainer.progress.step, CurrentWeights(trainer.model.parameters), observer: observer)

@@ -104,6 +104,7 @@ struct TrainRecipe {
       "seed": "\(settings.seed)", "compatibility": settings.clips.compatibility ?? Compatibility.none.rawValue,
       "flow": settings.flow.description,
     ]
+    identity.merge(settings.plan.identity) { $1 }
     // A constant rate does not look ahead, so such a run may be made longer.
     if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }
     return identity

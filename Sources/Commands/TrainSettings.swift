@@ -1,3 +1,4 @@
+import Backbones
 import Runtime
 
 /// The settings of `vap train`: the keys of its YAML file, which are those of `vap encode` and more.
@@ -5,6 +6,10 @@ struct TrainSettings: Decodable {
   /// Model, data, cache, size and which rows are used.
   var clips = EncodeSettings()
   var flow = FlowSettings()
+  /// What is trained, and from which start.
+  var plan = TrainingPlan()
+  /// Folder of a trained expert that the training starts from.
+  var expert: String?
   var output: String?
 
   var references = 1
@@ -40,7 +45,7 @@ struct TrainSettings: Decodable {
   var force = false
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case output, references
+    case expert, output, references
     case maskReferenceRatio = "mask-ref-ratio"
     case maskCaptionRatio = "mask-caption-ratio"
     case rowLimit = "row-limit"
@@ -66,6 +71,7 @@ struct TrainSettings: Decodable {
   static var keys: [String] {
     CodingKeys.allCases.map(\.rawValue) + EncodeSettings.CodingKeys.allCases.map(\.rawValue)
       + FlowSettings.CodingKeys.allCases.map(\.rawValue)
+      + TrainingPlan.Key.allCases.map(\.rawValue)
   }
 
   init() {}
@@ -74,6 +80,7 @@ struct TrainSettings: Decodable {
   init(from decoder: any Decoder) throws {
     clips = try EncodeSettings(from: decoder)
     flow = try FlowSettings(from: decoder)
+    plan = try TrainingPlan(from: decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
     func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value) throws {
       if let found = try values.decodeIfPresent(Value.self, forKey: key) { value = found }
@@ -81,6 +88,7 @@ struct TrainSettings: Decodable {
     func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value?) throws {
       if let found = try values.decodeIfPresent(Value.self, forKey: key) { value = found }
     }
+    try read(.expert, into: &expert)
     try read(.output, into: &output)
     try read(.references, into: &references)
     try read(.maskReferenceRatio, into: &maskReferenceRatio)
@@ -127,5 +135,6 @@ struct TrainSettings: Decodable {
     resolve("root", &clips.root)
     resolve("cache", &clips.cache)
     resolve("output", &output)
+    resolve("expert", &expert)
   }
 }

@@ -15,6 +15,13 @@ package struct RandomGenerator: Sendable, Equatable {
     self.nextStream = nextStream
   }
 
+  /// A generator for what has this name: its numbers depend on seed and name alone, not on the order of use.
+  package init(seed: UInt64, name: String) {
+    // FNV-1a: a stable hash, so that the stream of a name is the same in every run.
+    let stream = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    self.init(seed: seed, nextStream: stream)
+  }
+
   /// Fills `output` with standard normal values by the Box-Muller transform, in float64 before rounding.
   ///
   /// Words 0, 1 of a block give elements 4b and 4b+1, words 2, 3 give 4b+2 and 4b+3:
@@ -32,6 +39,21 @@ package struct RandomGenerator: Sendable, Equatable {
           let index = 4 * block + 2 * pair
           if index < output.count { output[index] = Float(radius * cos(angle)) }
           if index + 1 < output.count { output[index + 1] = Float(radius * sin(angle)) }
+        }
+      }
+    }
+  }
+
+  /// Fills `output` with uniform values in -1..<1 of 24 random bits: element i is word i mod 4 of block i / 4.
+  package mutating func drawUniforms(into output: UnsafeMutableBufferPointer<Float>) {
+    let (seed, stream) = (seed, takeStream())
+    // Sound to share: each block of rows writes its own range.
+    nonisolated(unsafe) let output = output
+    Workers.forEachBlock(of: 16_384, in: output.count) { range in
+      for block in range.lowerBound / 4..<(range.upperBound + 3) / 4 {
+        let words = Self.block(UInt64(block), stream: stream, seed: seed)
+        for index in 4 * block..<min(4 * block + 4, output.count) {
+          output[index] = Float(words[index % 4] >> 8) * 0x1p-23 - 1
         }
       }
     }

@@ -46,6 +46,35 @@ package enum SamplingKernel {
     }
   }
 
+  /// The transpose of `resize`: gradient `[F, h, w, C]` to `[F, H, W, C]`.
+  package static func resizeGradient(
+    _ gradient: UnsafePointer<Float>, frames: Int, height: Int, width: Int, channels: Int, fromHeight: Int,
+    fromWidth: Int, factor: Float, _ output: UnsafeMutablePointer<Float>
+  ) {
+    let (rows, columns) = (taps(from: height, to: fromHeight), taps(from: width, to: fromWidth))
+    let count = width * channels
+    // Sound: frames are disjoint; within one, rows are added in order.
+    nonisolated(unsafe) let (gradient, output) = (gradient, output)
+    Workers.forEach(frames) { frame in
+      let target = output + frame * height * count
+      target.update(repeating: 0, count: height * count)
+      withScratch(count) { line in
+        for (index, row) in rows.enumerated() {
+          line.update(repeating: 0, count: count)
+          for (place, column) in columns.enumerated() {
+            let source = gradient + ((frame * fromHeight + index) * fromWidth + place) * channels
+            let (first, second) = (line + column.first * channels, line + column.second * channels)
+            kernels.combine(first, first, 1, source, 1 - column.fraction, channels)
+            kernels.combine(second, second, 1, source, column.fraction, channels)
+          }
+          let (first, second) = (target + row.first * count, target + row.second * count)
+          kernels.combine(first, first, 1, line, (1 - row.fraction) * factor, count)
+          kernels.combine(second, second, 1, line, row.fraction * factor, count)
+        }
+      }
+    }
+  }
+
   /// Reads an image at (x + u, y + v) for each pixel (x, y), bilinearly and with the edges repeated.
   ///
   /// - Parameters:
@@ -98,6 +127,24 @@ package enum SamplingKernel {
             let upper = first[2 * column] + first[2 * column + 1]
             target[column] = (upper + second[2 * column] + second[2 * column + 1]) * 0.25
           }
+        }
+      }
+    }
+  }
+
+  /// The transpose of `averagePool`: gradient `[P, H / 2, W / 2]` to `[P, H, W]`.
+  package static func averagePoolGradient(
+    _ gradient: UnsafePointer<Float>, planes: Int, height: Int, width: Int, _ output: UnsafeMutablePointer<Float>
+  ) {
+    let (rows, columns) = (height / 2, width / 2)
+    nonisolated(unsafe) let (gradient, output) = (gradient, output)
+    Workers.forEachBlock(of: 16, in: planes) { range in
+      for plane in range {
+        let target = output + plane * height * width
+        target.update(repeating: 0, count: height * width)
+        for row in 0..<2 * rows {
+          let source = gradient + (plane * rows + row / 2) * columns
+          for column in 0..<2 * columns { target[row * width + column] = source[column / 2] * 0.25 }
         }
       }
     }

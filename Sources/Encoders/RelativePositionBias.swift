@@ -20,6 +20,7 @@ struct RelativePositionBias: Sendable {
   /// A view with one stored value per head and distance: rows overlap, each starting one value before the last one's.
   func callAsFunction(tokens: Int) -> Tensor {
     let (bucketCount, heads) = (weight.shape[0], weight.shape[1])
+    precondition(!weight.isTrainable, "the bias of relative positions has no backward pass")
     let table = weight.tensor.floats()
     let distances = 2 * tokens - 1
     let buckets = (0..<distances).map { Self.bucket($0 - (tokens - 1), of: bucketCount, maximumDistance) }

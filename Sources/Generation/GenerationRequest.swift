@@ -16,6 +16,10 @@ package struct GenerationRequest: Sendable {
 
   /// Directory of a published pipeline.
   package var model: String
+  /// Folder of a trained expert, laid over the pipeline's transformer.
+  package var expert: String?
+  /// LoRA files, each with a factor after a colon if it is not 1.
+  package var adapters: [String] = []
   package var references: [Reference] = []
   /// The image whose subject the video shows; not needed to decode latents that are denoised already.
   package var image: String?

@@ -13,7 +13,7 @@ package struct CausalConv3D: Sendable {
   /// Keys: `weight` `[outputs, inputs, 3, 3, 3]`, `bias` `[outputs]`.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int, padding: TemporalPadding) {
     weight = scope.parameter("weight", [outputs, inputs, 3, 3, 3])
-    bias = scope.parameter("bias", [outputs])
+    bias = scope.parameter("bias", [outputs], initially: .uniform(fanIn: 27 * inputs))
     self.padding = padding
   }
 

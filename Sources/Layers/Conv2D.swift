@@ -12,7 +12,7 @@ package struct Conv2D: Sendable {
   /// - Parameters height, width: taps, odd numbers.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int, height: Int = 3, width: Int = 3, stride: Int = 1) {
     weight = scope.parameter("weight", [outputs, inputs, height, width])
-    bias = scope.parameter("bias", [outputs])
+    bias = scope.parameter("bias", [outputs], initially: .uniform(fanIn: height * width * inputs))
     self.stride = stride
   }
 

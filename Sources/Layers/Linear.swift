@@ -1,19 +1,23 @@
 import Compute
 import Tensors
 
-/// y = x weight' + bias.
+/// y = x weight' + bias, and what adapters add to it.
 package struct Linear: Sendable {
   private let weight: Parameter
   private let bias: Parameter?
+  private let adapters: [LowRankAdapter]
 
   /// Keys: `weight` `[outputs, inputs]`, `bias` `[outputs]`.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int, usesBias: Bool = true) {
     weight = scope.parameter("weight", [outputs, inputs])
-    bias = usesBias ? scope.parameter("bias", [outputs]) : nil
+    bias = usesBias ? scope.parameter("bias", [outputs], initially: .uniform(fanIn: inputs)) : nil
+    adapters = scope.adapters(inputs: inputs, outputs: outputs)
   }
 
   /// `[..., inputs]` to `[..., outputs]`, with `activation` fused in.
   package func callAsFunction(_ input: Tensor, _ activation: Activation = .identity) -> Tensor {
-    input.linear(weight.tensor, bias: bias?.tensor, activation)
+    guard !adapters.isEmpty else { return input.linear(weight.tensor, bias: bias?.tensor, activation) }
+    let mapped = adapters.reduce(input.linear(weight.tensor, bias: bias?.tensor)) { $0 + $1(input) }
+    return activation == .identity ? mapped : mapped.activated(activation)
   }
 }

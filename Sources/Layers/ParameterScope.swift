@@ -12,17 +12,24 @@ package final class ParameterLoader: Sendable {
     var parameters: [Parameter] = []
     var missing: [String] = []
     var faults: [String] = []
+    var adapterFailures: [AdapterFailure] = []
+    var adapted: Set<String> = []
   }
 
   private let source: any ParameterSource
+  private let adapters: [any AdapterSource]
   private let isTrainable: @Sendable (String) -> Bool
   private let state = Mutex(State())
 
-  /// - Parameter isTrainable: which keys' parameters are to get gradients; none by default.
+  /// - Parameters:
+  ///   - adapters: of linear maps; a map may have several.
+  ///   - isTrainable: which keys' parameters are to get gradients; none by default.
   package init(
-    _ source: any ParameterSource, training isTrainable: @escaping @Sendable (String) -> Bool = { _ in false }
+    _ source: any ParameterSource, adapters: [any AdapterSource] = [],
+    training isTrainable: @escaping @Sendable (String) -> Bool = { _ in false }
   ) {
     self.source = source
+    self.adapters = adapters
     self.isTrainable = isTrainable
   }
 
@@ -37,12 +44,12 @@ package final class ParameterLoader: Sendable {
     return keys.first { present.contains($0) }
   }
 
-  fileprivate func parameter(_ key: String, _ shape: Shape) -> Parameter {
+  fileprivate func parameter(_ key: String, _ shape: Shape, _ initially: Initialization?) -> Parameter {
     var fault: String?
     var isMissing = false
     var found: Tensor?
     do {
-      if let tensor = try source.tensor(key, shape) {
+      if let tensor = try source.tensor(key, shape, initially: initially ?? .usual(key, shape)) {
         if tensor.shape == shape, tensor.dtype.isWeight {
           found = tensor
         } else if tensor.shape == shape, tensor.dtype == .float64 {
@@ -67,6 +74,40 @@ package final class ParameterLoader: Sendable {
       if let fault { state.faults.append(fault) }
     }
     return parameter
+  }
+
+  /// The adapters of a linear map; one that does not fit is noted and left out.
+  fileprivate func adapters(at path: String, inputs: Int, outputs: Int) -> [LowRankAdapter] {
+    adapters.compactMap { source in
+      let values: AdapterValues?
+      do throws(AdapterFailure) {
+        values = try source.adapter(at: path, inputs: inputs, outputs: outputs)
+      } catch {
+        state.withLock { $0.adapterFailures.append(error) }
+        return nil
+      }
+      guard let values else { return nil }
+      func parameter(_ name: String, _ tensor: Tensor) -> Parameter {
+        Parameter(key: "\(path).\(name)", tensor: tensor, isTrainable: values.isTrainable)
+      }
+      let adapter = LowRankAdapter(
+        down: parameter(AdapterKeys.down, values.down), up: parameter(AdapterKeys.up, values.up), scale: values.scale)
+      state.withLock { state in
+        state.parameters += [adapter.down, adapter.up]
+        state.adapted.insert(path)
+      }
+      return adapter
+    }
+  }
+
+  /// Throws the first fault of the adapters: one that does not fit its linear map, or has none in this model.
+  package func finishAdapters() throws(AdapterFailure) {
+    let state = self.state.withLock { $0 }
+    if let failure = state.adapterFailures.first { throw failure }
+    for source in adapters {
+      let unknown = source.paths.filter { !state.adapted.contains($0) }
+      if !unknown.isEmpty { throw .unknownTargets(path: source.description, unknown) }
+    }
   }
 
   /// Zeros that take no memory, whatever the shape.
@@ -114,15 +155,22 @@ package struct ParameterScope: Sendable {
   package func callAsFunction(_ index: Int) -> ParameterScope { self("\(index)") }
 
   /// The parameter `name` of this scope.
-  package func parameter(_ name: String, _ shape: Shape) -> Parameter {
-    loader.parameter(path.isEmpty ? name : "\(path).\(name)", shape)
+  ///
+  /// - Parameter initially: how it starts without a checkpoint, where name and shape do not say it.
+  package func parameter(_ name: String, _ shape: Shape, initially: Initialization? = nil) -> Parameter {
+    loader.parameter(path.isEmpty ? name : "\(path).\(name)", shape, initially)
   }
 
   /// The parameter under the first of `names` that the source holds, or under the first of all if it holds none:
   /// published files store a weight that two layers share under one name or several.
   package func parameter(firstOf names: [String], _ shape: Shape) -> Parameter {
     let paths = names.map { path.isEmpty ? $0 : "\(path).\($0)" }
-    return loader.parameter(loader.firstPresent(of: paths) ?? paths[0], shape)
+    return loader.parameter(loader.firstPresent(of: paths) ?? paths[0], shape, nil)
+  }
+
+  /// The adapters of the linear map at this scope.
+  func adapters(inputs: Int, outputs: Int) -> [LowRankAdapter] {
+    loader.adapters(at: path, inputs: inputs, outputs: outputs)
   }
 
   /// Parameters handed out so far; a segment uses it to know which are its own.

@@ -9,4 +9,12 @@ package protocol ParameterSource: Sendable {
   var description: String { get }
   /// The tensor under a key, or nil if there is none; `shape` is what the model expects, for sources that make values.
   func tensor(_ key: String, _ shape: Shape) throws -> Tensor?
+  /// As `tensor`, for sources that make values: what kind of values the parameter starts from.
+  func tensor(_ key: String, _ shape: Shape, initially: Initialization) throws -> Tensor?
+}
+
+extension ParameterSource {
+  package func tensor(_ key: String, _ shape: Shape, initially: Initialization) throws -> Tensor? {
+    try tensor(key, shape)
+  }
 }

@@ -8,7 +8,7 @@ package struct PointwiseConv3D: Sendable {
   /// Keys: `weight` `[outputs, inputs, 1, 1, 1]`, `bias` `[outputs]`.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
     weight = scope.parameter("weight", [outputs, inputs, 1, 1, 1])
-    bias = scope.parameter("bias", [outputs])
+    bias = scope.parameter("bias", [outputs], initially: .uniform(fanIn: inputs))
   }
 
   package func callAsFunction(_ clip: Tensor) -> Tensor {

@@ -16,9 +16,7 @@ package struct RandomSource: ParameterSource {
   package var description: String { "random weights (seed \(seed))" }
 
   package func tensor(_ key: String, _ shape: Shape) -> Tensor? {
-    // FNV-1a: a stable hash, so that the stream of a key is the same in every run.
-    let hash = key.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    var generator = RandomGenerator(seed: seed, nextStream: hash)
+    var generator = RandomGenerator(seed: seed, name: key)
     let values = Tensor.normal(shape, from: &generator)
     let fanIn = shape.extents.dropFirst().reduce(1, *)
     let isNormWeight = shape.rank == 1 && key.hasSuffix("weight")

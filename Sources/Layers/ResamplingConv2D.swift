@@ -8,7 +8,7 @@ package struct ResamplingConv2D: Sendable {
   /// Keys: `weight` `[outputs, inputs, 3, 3]`, `bias` `[outputs]`.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
     weight = scope.parameter("weight", [outputs, inputs, 3, 3])
-    bias = scope.parameter("bias", [outputs])
+    bias = scope.parameter("bias", [outputs], initially: .uniform(fanIn: 9 * inputs))
   }
 
   /// Doubles height and width by nearest pixel before the convolution.

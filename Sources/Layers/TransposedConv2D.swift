@@ -14,8 +14,9 @@ package struct TransposedConv2D: Sendable {
 
   /// Keys: `weight` `[inputs, outputs, 4, 4]`, `bias` `[outputs]`.
   package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
-    let stored = scope.parameter("weight", [inputs, outputs, 4, 4]).tensor.floats()
-    let bias = scope.parameter("bias", [outputs]).tensor.floats()
+    let (kernel, offsets) = (scope.parameter("weight", [inputs, outputs, 4, 4]), scope.parameter("bias", [outputs]))
+    precondition(!kernel.isTrainable && !offsets.isTrainable, "transposed convolution has no backward pass")
+    let (stored, bias) = (kernel.tensor.floats(), offsets.tensor.floats())
     // The tap of the layer that pixel 2 m + parity takes from pixel m + offset - 1.
     let taps: [[Int?]] = [[3, 1, nil], [nil, 2, 0]]
     var values = [Float](repeating: 0, count: 4 * outputs * inputs * 9)

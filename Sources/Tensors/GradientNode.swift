@@ -70,3 +70,9 @@ extension Tensor {
       })
   }
 }
+
+/// Traps where an operation without a backward pass is given a variable: its gradient would be lost without a word.
+func requireUnrecorded(_ inputs: Tensor?..., operation: @autoclosure () -> String) {
+  precondition(
+    !inputs.contains { $0?.isRecorded == true }, "\(operation()) has no backward pass; give it detached tensors")
+}

@@ -46,6 +46,7 @@ extension Tensor {
   package func splitIntoHeads(
     _ heads: Int, norm: HeadNorm? = nil, rotary: RotaryTable? = nil, rotaryStart: Int = 0
   ) -> Tensor {
+    requireUnrecorded(rotary?.cosines, rotary?.sines, operation: "rotation by variable angles")
     precondition(rank == 3 && shape[2] % heads == 0, "\(shape) does not split into \(heads) heads")
     let (batch, tokens, headSize) = (shape[0], shape[1], shape[2] / heads)
     precondition(
@@ -136,6 +137,7 @@ extension Tensor {
     precondition(
       bias == nil || bias!.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }],
       "attention bias \(bias?.shape ?? []) for queries \(shape)")
+    requireUnrecorded(bias, operation: "attention with a variable bias")
     let scale = scale ?? 1 / Float(headSize).squareRoot()
     let inputs = [self] + parts.flatMap { [$0.keys, $0.values] }
     let logSums = inputs.contains(where: \.isRecorded) ? Storage(byteCount: batch * heads * tokens * 4) : nil
@@ -152,7 +154,7 @@ extension Tensor {
       }
     }
     guard let logSums else { return attended }
-    precondition(bias == nil, "attention with a bias has no backward pass")
+    precondition(bias == nil, "attention with a bias has no backward pass; give it detached tensors")
     let rows = Tensor(storage: logSums, layout: Layout([batch * heads, tokens]), dtype: .float32)
     return attended.recorded(from: inputs) { gradient, store in
       self.addAttentionGradients(of: attended, logSums: rows, gradient, parts, scale: scale, to: &store)
@@ -200,7 +202,7 @@ extension Tensor {
   package func softmax(bias: Tensor? = nil) -> Tensor {
     let columns = shape[-1]
     let biasRows = (bias?.count ?? columns) / columns
-    return Tensor(shape) { output in
+    let probabilities = Tensor(shape) { output in
       Tensor.withPointers([self, bias]) { pointers in
         nonisolated(unsafe) let (output, pointers) = (output, pointers)
         Workers.forEachBlock(of: tokenBlock, in: count / columns) { rows in
@@ -208,6 +210,31 @@ extension Tensor {
             let target = output + row * columns
             target.update(from: pointers[0]! + row * columns, count: columns)
             kernels.softmax(target, pointers[1].map { $0 + row % biasRows * columns }, columns)
+          }
+        }
+      }
+    }
+    let (node, biasNode, biasShape) = (node, bias?.node, bias?.shape)
+    return probabilities.recorded(from: [self, bias]) { gradient, store in
+      let scores = probabilities.softmaxGradient(gradient)
+      store.add(scores, to: node)
+      if let biasShape { store.add(scores.rowSums(biasShape.count).reshaped(biasShape), to: biasNode) }
+    }
+  }
+
+  /// Gradient of the scores whose softmax this is: p (g - sum of g p) in each row.
+  private func softmaxGradient(_ gradient: Tensor) -> Tensor {
+    let columns = shape[-1]
+    return Tensor(shape) { output in
+      Tensor.withPointers([self, gradient]) { pointers in
+        // Both present: neither argument is optional. Sound: rows are disjoint.
+        nonisolated(unsafe) let (output, own, slopes) = (output, pointers[0]!, pointers[1]!)
+        Workers.forEachBlock(of: tokenBlock, in: count / columns) { rows in
+          for row in rows {
+            let (target, weights) = (output + row * columns, own + row * columns)
+            kernels.multiply(target, slopes + row * columns, weights, columns)
+            let sum = (0..<columns).reduce(0.0) { $0 + Double(target[$1]) }
+            kernels.combine(target, target, 1, weights, Float(-sum), columns)
           }
         }
       }

@@ -22,6 +22,15 @@ package struct PixelTransform: Sendable {
   package init(_ channels: ChannelMap, modulation: PixelModulation? = nil, activation: Activation) {
     self.init(.affine(channels, modulation), activation: activation)
   }
+
+  /// Whether a gradient is to flow back through the norm.
+  var isRecorded: Bool {
+    switch norm {
+    case .affine(let map, let modulation):
+      [map.scale, map.offset, modulation?.factors, modulation?.addends].contains { $0?.isRecorded == true }
+    case .rms(let weight, _): weight.isRecorded
+    }
+  }
 }
 
 /// A factor and an addend per pixel, at a lower resolution and read by nearest pixel.
@@ -56,9 +65,19 @@ extension Tensor {
     _ weight: Tensor, bias: Tensor, transform: PixelTransform? = nil, previous: Tensor? = nil,
     padding: TemporalPadding = .firstFrame
   ) -> Tensor {
-    Tensor([shape[0], shape[1], shape[2], weight.shape[0]]) { output in
+    if let transform, isRecorded(among: [weight, bias, previous], transform) {
+      // The transform's own pull-back needs the clip between.
+      return transformed(transform).convolvedCausally(weight, bias: bias, previous: previous, padding: padding)
+    }
+    return Tensor([shape[0], shape[1], shape[2], weight.shape[0]]) { output in
       convolveCausally(weight, bias, transform, previous, padding, adding: nil, into: output)
     }
+    .recordedCausalConvolution(of: self, weight, bias: bias, previous: previous, padding: padding)
+  }
+
+  /// Whether a gradient is to flow back to this clip, one of `tensors`, or the transform.
+  func isRecorded(among tensors: [Tensor?], _ transform: PixelTransform? = nil) -> Bool {
+    isRecorded || transform?.isRecorded == true || tensors.contains { $0?.isRecorded == true }
   }
 
   /// Adds the causal convolution of `clip` to this tensor, in place if no other tensor shares its storage.
@@ -70,7 +89,11 @@ extension Tensor {
   ) {
     let result = Shape([clip.shape[0], clip.shape[1], clip.shape[2], weight.shape[0]])
     precondition(shape == result, "addition of a convolution \(result) to \(shape)")
-    if isKnownUniquelyReferenced(&storage), !storage.isMapped, layout.isDense, dtype == .float32 {
+    if isRecorded(among: [clip, weight, bias, previous], transform) {
+      self =
+        self
+        + clip.convolvedCausally(weight, bias: bias, transform: transform, previous: previous, padding: padding)
+    } else if isKnownUniquelyReferenced(&storage), !storage.isMapped, layout.isDense, dtype == .float32 {
       // A storage that is not mapped has an address.
       let start = storage.bytes.baseAddress!.assumingMemoryBound(to: Float.self) + layout.offset
       clip.convolveCausally(weight, bias, transform, previous, padding, adding: start, into: start)
@@ -104,6 +127,12 @@ extension Tensor {
     transform: PixelTransform? = nil, previous: Tensor? = nil, padding: TemporalPadding = .firstFrame
   ) -> Tensor {
     let (frames, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
+    if isRecorded(among: [previous], transform) {
+      let clip = transform.map { transformed($0) } ?? self
+      if frames > 1 { return clip.sliced(0, frames - 2..<frames).dense() }
+      let before = previous?.sliced(0, 1..<2) ?? (padding == .firstFrame ? clip : .zeros(shape))
+      return .concatenated([before, clip], axis: 0)
+    }
     return Tensor([2, height, width, channels]) { output in
       withReader(transform, previous, padding) { reader in
         nonisolated(unsafe) let (reader, output) = (reader, output)
@@ -118,6 +147,10 @@ extension Tensor {
 
   /// This clip after `transform`.
   package func transformed(_ transform: PixelTransform) -> Tensor {
+    if isRecorded(among: [], transform) {
+      let normed = normalized(transform.norm)
+      return transform.activation == .identity ? normed : normed.activated(transform.activation)
+    }
     let (height, width, channels) = (shape[1], shape[2], shape[3])
     return Tensor(shape) { output in
       withReader(transform, nil) { reader in
@@ -147,6 +180,7 @@ extension Tensor {
         weight.withConvolutionWeight(bias) { ConvolutionKernel.upsampling(reader, $0, copies: copies, output) }
       }
     }
+    .recordedUpsampling(of: self, weight, bias: bias, copies: copies)
   }
 
   /// Averages frames, then convolves each plane with stride 2, padded by one zero pixel at the right and the bottom.
@@ -159,16 +193,21 @@ extension Tensor {
     precondition(
       rank == 4 && weight.shape.extents.dropFirst() == [shape[3], 3, 3], "downsampling of \(shape) with \(weight.shape)"
     )
+    if isRecorded(among: [weight, bias]), pools != (0..<shape[0]).map({ $0..<$0 + 1 }) {
+      let averaged = averagedFrames(pools)
+      return averaged.convolvedDownsampling(weight, bias: bias, pools: pools.indices.map { $0..<$0 + 1 })
+    }
     let (height, width) = (shape[1] / 2, shape[2] / 2)
+    let taps = PlanarTaps(height: 3, width: 3, stride: 2, top: 0, left: 0)
     return Tensor([pools.count, height, width, weight.shape[0]]) { output in
       withReader(nil, nil) { reader in
         weight.withConvolutionWeight(bias) {
           ConvolutionKernel.planar(
-            reader, $0, PlanarTaps(height: 3, width: 3, stride: 2, top: 0, left: 0), pools: pools, height: height,
-            width: width, .activation(.identity), output)
+            reader, $0, taps, pools: pools, height: height, width: width, .activation(.identity), output)
         }
       }
     }
+    .recordedConvolution(of: self, weight, bias: bias, taps)
   }
 
   func withReader(

@@ -1,4 +1,5 @@
 import Compute
+import Foundation
 
 /// Elements per block of an element-wise pass.
 let elementBlock = 32_768
@@ -50,9 +51,10 @@ extension Tensor {
       .recorded(from: [self]) { gradient, store in store.add(gradient.scaled(by: scale), to: node) }
   }
 
-  /// x / (sqrt(squares) scale + epsilon), element by element; not recorded.
+  /// x / (sqrt(squares) scale + epsilon), element by element; for optimizers, without a backward pass.
   package func divided(byRootOf squares: Tensor, rootScale scale: Float, adding epsilon: Float) -> Tensor {
-    Tensor.zipped(self.detached, squares.detached) { output, x, squares, count in
+    requireUnrecorded(self, squares, operation: "division by a root")
+    return Tensor.zipped(self, squares) { output, x, squares, count in
       for index in 0..<count { output[index] = x[index] / (squares[index].squareRoot() * scale + epsilon) }
     }
   }
@@ -84,13 +86,39 @@ extension Tensor {
     }
   }
 
-  /// Values below or above `range` become its ends; NaN stays NaN.
+  /// e^x, element by element.
+  package func exponential() -> Tensor {
+    let node = node
+    let powers = mapped { output, input, count in
+      for index in 0..<count { output[index] = Foundation.exp(input[index]) }
+    }
+    return powers.recorded(from: [self]) { gradient, store in store.add(gradient * powers, to: node) }
+  }
+
+  /// log(1 + e^x), element by element: minus the logarithm of the sigmoid of -x.
+  package func softplus() -> Tensor {
+    let (node, input) = (node, detached)
+    return mapped { output, input, count in
+      for index in 0..<count { output[index] = max(input[index], 0) + log1p(Foundation.exp(-abs(input[index]))) }
+    }
+    .recorded(from: [self]) { gradient, store in store.add(gradient * input.activated(.sigmoid), to: node) }
+  }
+
+  /// Values below or above `range` become its ends, and no gradient flows back from them; NaN stays NaN.
   package func clamped(to range: ClosedRange<Float>) -> Tensor {
-    mapped { output, input, count in
+    let (node, input) = (node, detached)
+    return mapped { output, input, count in
       for index in 0..<count {
         let value = input[index]
-        output[index] = value < range.lowerBound ? range.lowerBound : value > range.upperBound ? range.upperBound : value
+        output[index] =
+          value < range.lowerBound ? range.lowerBound : value > range.upperBound ? range.upperBound : value
       }
+    }
+    .recorded(from: [self]) { gradient, store in
+      store.add(
+        Tensor.zipped(gradient, input) { output, gradient, input, count in
+          for index in 0..<count { output[index] = range.contains(input[index]) ? gradient[index] : 0 }
+        }, to: node)
     }
   }
 

@@ -98,7 +98,7 @@ extension Tensor {
     .recorded(from: [self, weight]) { gradient, store in
       let (input, sum) = rmsNormGradient(gradient, weight: weight, epsilon: epsilon)
       if let input { store.add(input, to: node) }
-      if let sum { store.add(sum, to: weight?.node) }
+      if let sum, let weight { store.add(sum.reshaped(weight.shape), to: weight.node) }
     }
   }
 

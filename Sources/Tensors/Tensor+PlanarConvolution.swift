@@ -18,10 +18,31 @@ extension Tensor {
       rank == 4 && weight.rank == 4 && weight.shape[1] == shape[3] && weight.shape[2] % 2 == 1
         && weight.shape[3] % 2 == 1 && slopes?.count ?? weight.shape[0] == weight.shape[0],
       "convolution of \(shape) with \(weight.shape) and slopes \(String(describing: slopes?.shape))")
-    let taps = PlanarTaps(
-      height: weight.shape[2], width: weight.shape[3], stride: stride, top: weight.shape[2] / 2,
-      left: weight.shape[3] / 2)
-    let (height, width) = ((shape[1] + stride - 1) / stride, (shape[2] + stride - 1) / stride)
+    if isRecorded(among: [weight, bias, residual, slopes], transform) {
+      return recordedConvolution(weight, bias, stride, transform, residual, activation, slopes)
+    }
+    return convolvedPlanar(
+      weight, bias, .same(weight.shape, stride: stride), transform, residual, activation, slopes)
+  }
+
+  /// The same as operations with a pull-back each: transform, convolution, addition, activation.
+  private func recordedConvolution(
+    _ weight: Tensor, _ bias: Tensor?, _ stride: Int, _ transform: PixelTransform?, _ residual: Tensor?,
+    _ activation: Activation, _ slopes: Tensor?
+  ) -> Tensor {
+    precondition(slopes == nil, "convolution with slopes of negative results has no backward pass")
+    let input = transform.map { transformed($0) } ?? self
+    let taps = PlanarTaps.same(weight.shape, stride: stride)
+    let sums = input.convolvedPlanar(weight, bias, taps).recordedConvolution(of: input, weight, bias: bias, taps)
+    let result = residual.map { sums + $0 } ?? sums
+    return activation == .identity ? result : result.activated(activation)
+  }
+
+  private func convolvedPlanar(
+    _ weight: Tensor, _ bias: Tensor?, _ taps: PlanarTaps, _ transform: PixelTransform? = nil,
+    _ residual: Tensor? = nil, _ activation: Activation = .identity, _ slopes: Tensor? = nil
+  ) -> Tensor {
+    let (height, width) = ((shape[1] + taps.stride - 1) / taps.stride, (shape[2] + taps.stride - 1) / taps.stride)
     let result = Shape([shape[0], height, width, weight.shape[0]])
     precondition(residual.map { $0.shape == result } ?? true, "residual of another shape than \(result)")
     return Tensor(result) { output in
@@ -35,5 +56,12 @@ extension Tensor {
         }
       }
     }
+  }
+}
+
+extension PlanarTaps {
+  /// The taps of a weight `[outputs, C, h, w]`, padded so that a stride of 1 keeps the size.
+  fileprivate static func same(_ weight: Shape, stride: Int) -> PlanarTaps {
+    PlanarTaps(height: weight[2], width: weight[3], stride: stride, top: weight[2] / 2, left: weight[3] / 2)
   }
 }

@@ -90,7 +90,9 @@ extension Tensor {
           target + row * inner * size, source + offset * size, stride: innerStride, count: inner, size: size)
       }
     }
+    let node = node
     return Tensor(storage: result, layout: Layout(shape), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in store.add(gradient, to: node) }
   }
 
   private func convert(into output: UnsafeMutablePointer<Float>) {
@@ -171,7 +173,8 @@ extension Tensor {
     }
   }
 
-  /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even).
+  /// This tensor rounded to another storage type (float32 to bfloat16 or float16, to nearest even); gradients flow back
+  /// as if it were not rounded.
   package func stored(as dtype: DType) -> Tensor {
     if dtype == self.dtype { return self }
     precondition(dtype.isWeight, "tensors are not stored as \(dtype.rawValue)")
@@ -189,7 +192,9 @@ extension Tensor {
         }
       }
     }
+    let node = node
     return Tensor(storage: storage, layout: Layout(shape), dtype: dtype)
+      .recorded(from: [self]) { gradient, store in store.add(gradient, to: node) }
   }
 }
 

@@ -60,6 +60,14 @@ extension Tensor {
 
   package static func zeros(_ shape: Shape) -> Tensor { filled(shape, with: 0) }
 
+  /// Uniform values within `bound` of zero from `generator`.
+  package static func uniform(_ shape: Shape, within bound: Float, from generator: inout RandomGenerator) -> Tensor {
+    var copy = generator
+    defer { generator = copy }
+    return Tensor(shape) { copy.drawUniforms(into: UnsafeMutableBufferPointer(start: $0, count: shape.count)) }
+      .scaled(by: bound)
+  }
+
   /// Standard normal values from `generator`.
   package static func normal(_ shape: Shape, from generator: inout RandomGenerator) -> Tensor {
     var copy = generator

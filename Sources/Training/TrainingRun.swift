@@ -1,6 +1,7 @@
 import Backbones
 import Checkpoints
 import Foundation
+import Layers
 import Runtime
 import Tensors
 
@@ -27,6 +28,7 @@ package struct TrainingRun<Model: TrainingModel> {
   private let settings: RunSettings
   private let identity: RunIdentity
   private let configuration: String
+  private let adapters: AdapterExport?
   private let store: CheckpointStore
   private let lock: RunLock
   private let log: RunLog
@@ -36,10 +38,12 @@ package struct TrainingRun<Model: TrainingModel> {
 
   /// Takes possession of the folder; throws `CheckpointFailure.locked` if another process has it.
   ///
-  /// - Parameter configuration: path of the transformer's `config.json`.
+  /// - Parameters:
+  ///   - configuration: path of the transformer's `config.json`; read when a checkpoint is written.
+  ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String
+    configuration: String, adapters: AdapterExport? = nil
   ) throws {
     try makeFolder(folder.path)
     try makeFolder(folder.validation)
@@ -52,6 +56,7 @@ package struct TrainingRun<Model: TrainingModel> {
     self.settings = settings
     self.identity = identity
     self.configuration = configuration
+    self.adapters = adapters
   }
 
   /// Goes back to the newest usable checkpoint, or to the start if there is none.
@@ -138,7 +143,7 @@ package struct TrainingRun<Model: TrainingModel> {
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: log.byteCount)
+      logBytes: log.byteCount, adapters: adapters)
     savedStep = snapshot.progress.step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)

@@ -7,24 +7,35 @@ package let expertSuffix = "_mot_ref"
 /// The blocks of a diffusion transformer, some of them with an expert.
 package struct MixtureStack<Branch: MixtureBranch>: Sendable {
   private let path: String
-  private let blocks: [Segment<MixtureBlock<Branch>>]
+  private let blocks: [Segment<any StreamBlock<Branch>>]
   private let lastExpert: Int?
+  private let makesUnread: Bool
 
   /// - Parameters:
   ///   - scope: the blocks lie in it under their indices.
+  ///   - coupling: how blocks with an expert let the target learn of the reference.
+  ///   - readsReference: whether the reference stream has a reader after the last block.
   ///   - makeBranch: builds a branch in a block's scope from the keys that end with a suffix.
   package init(
-    _ scope: ParameterScope, count: Int, expertLayers: [Int], _ makeBranch: (ParameterScope, String) -> Branch
+    _ scope: ParameterScope, count: Int, expertLayers: [Int], coupling: Coupling = .mixture,
+    readsReference: Bool = false, _ makeBranch: (ParameterScope, String) -> Branch
   ) {
     let experts = Set(expertLayers)
     path = scope.path
     blocks = (0..<count).map { index in
-      Segment(scope(index)) { scope in
-        MixtureBlock(
-          base: makeBranch(scope, ""), expert: experts.contains(index) ? makeBranch(scope, expertSuffix) : nil)
+      Segment(scope(index)) { scope -> any StreamBlock<Branch> in
+        let base = makeBranch(scope, "")
+        guard experts.contains(index) else { return MixtureBlock(base: base, expert: nil) }
+        let expert = makeBranch(scope, expertSuffix)
+        switch coupling {
+        case .mixture, .inContext: return MixtureBlock(base: base, expert: expert)
+        case .crossAttention: return CrossAttentionBlock(base: base, expert: expert)
+        case .addition: return AdditionBlock(base: base, expert: expert)
+        }
       }
     }
-    lastExpert = experts.max()
+    lastExpert = readsReference ? nil : experts.max()
+    makesUnread = coupling == .mixture
   }
 
   /// Whether the parameter makes the queries of the last expert, which nobody reads.
@@ -32,7 +43,7 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
   /// This model leaves their work out and so finds no gradient. Published training finds zeros, which an optimizer with
   /// weight decay tells from none.
   package func makesUnreadQueries(_ key: String) -> Bool {
-    guard let lastExpert else { return false }
+    guard let lastExpert, makesUnread else { return false }
     let attention = "\(path).\(lastExpert).attn1\(expertSuffix)."
     return key.hasPrefix("\(attention)to_q.") || key.hasPrefix("\(attention)norm_q.")
   }
@@ -41,12 +52,12 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
   ///
   /// - Parameter onBlock: called with each block's index and result.
   package func callAsFunction(
-    _ streams: MixtureStreams, target: Branch.Conditioning, reference: Branch.Conditioning?, context: RunContext,
+    _ streams: MixtureStreams, _ conditioning: StreamConditioning<Branch.Conditioning>, context: RunContext,
     onBlock: @escaping @Sendable (Int, MixtureStreams) -> Void
   ) throws -> MixtureStreams {
     try context.runRecomputably(blocks, on: streams) { index, block, streams in
-      let result = block(
-        streams, target: target, reference: reference, isLastExpert: index == lastExpert && !context.isObserved,
+      let result = block.run(
+        streams, conditioning, isLastExpert: index == lastExpert && !context.isObserved,
         context: context.scoped("block\(index)"))
       onBlock(index, result)
       return result

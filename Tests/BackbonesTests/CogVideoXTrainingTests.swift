@@ -50,6 +50,58 @@ struct CogVideoXTrainingTests {
     #expect(Set(values).count == purposes.count)
   }
 
+  @Test("noised references add 0.6 of their mean loss, and their own head is trained")
+  func noisyReferences() throws {
+    var additions = TransformerAdditions()
+    var plan = TrainingPlan()
+    plan.noisyReferenceLevels = 5
+    additions.plan = plan
+    let backbone = try CogVideoXBackbone(directory: Fixtures.path("cogvideox-tiny/checkpoint"), additions: additions)
+    let model = try backbone.makeTraining(
+      backbone.openWeights(), backbone.naturalGeometry, faults: [], training: backbone.isTrained)
+    func loss(_ referenceLevel: @escaping @Sendable (Int) -> Double) throws -> Tensor {
+      try model.loss(
+        target: Self.clip, references: [Self.clip, Self.clip],
+        draws: TrainingDraws(level: 0.3, noise: SeededNoise(seed: 1), referenceLevel: referenceLevel),
+        context: RunContext())
+    }
+    let gradients = try loss { Double($0) / 2 }.backward()
+    let head = try #require(model.parameters.first { $0.key == "proj_out_mot_ref.weight" })
+    #expect(gradients[head.tensor]?.floats().contains { $0 != 0 } == true)
+    // Levels fall, as the target's do: 0 is the noisiest of the five.
+    #expect(try loss { _ in 0 }.floats() != loss { _ in 0.99 }.floats())
+    let draws = TrainingDraws(seed: 1, sample: 3)
+    #expect(draws.referenceLevel(0) != draws.referenceLevel(1))
+    #expect(draws.referenceLevel(0) == TrainingDraws(seed: 1, sample: 3).referenceLevel(0))
+  }
+
+  @Test("adapters are trained alone, and a denoiser of the weights in training has them")
+  func adapters() throws {
+    var additions = TransformerAdditions()
+    var plan = TrainingPlan()
+    plan.trained = .lora
+    additions.plan = plan
+    let backbone = try CogVideoXBackbone(directory: Fixtures.path("cogvideox-tiny/checkpoint"), additions: additions)
+    let model = try backbone.makeTraining(
+      backbone.openWeights(), backbone.naturalGeometry, faults: [], training: backbone.isTrained)
+    // Four maps in the base's three blocks and in the expert's two.
+    #expect(model.trainedParameters.count == 2 * 4 * 5)
+    #expect(model.trainedParameters.allSatisfy { AdapterKeys.contain($0.key) })
+    let conditions = try model.evaluate(
+      target: Self.clip, references: [Self.clip], draws: TrainingDraws(level: 0.3, noise: SeededNoise(seed: 1)),
+      context: RunContext()
+    ).conditions
+    func prediction() throws -> [Float] {
+      let denoiser = try backbone.makeDenoiser(CurrentWeights(model.parameters))
+      let options = BackboneOptions(isGuided: false)
+      return try denoiser.predict(.random([1, 3, 16, 6, 8]), timestep: 500, conditions, options).floats()
+    }
+    let before = try prediction()
+    for parameter in model.trainedParameters { parameter.update(to: .random(parameter.shape, seed: 9)) }
+    #expect(try prediction() != before)
+    #expect(backbone.adapterExport?.notes == ["coupling": "mixture", "position-design": "temporal-bias"])
+  }
+
   @Test("levels are the published table: timesteps fall from 999 to 0")
   func timesteps() throws {
     #expect(try evaluation(0).timestep == 999)

@@ -101,6 +101,24 @@ struct GenerateCommandTests {
     #expect(run(["--model": model]) == 3)
   }
 
+  @Test("--lora changes the video, by its factor; what does not fit is refused")
+  func adapters() throws {
+    let file = Fixtures.path("couplings/pytorch_lora_weights.safetensors")
+    #expect(run() == 0)
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: directory.file(name))) }
+    #expect(run(["--lora": file, "--output": directory.file("a.mkv")], flags: ["--no-metadata"]) == 0)
+    #expect(run(["--lora": "\(file):0", "--output": directory.file("b.mkv")], flags: ["--no-metadata"]) == 0)
+    #expect(run(["--output": directory.file("c.mkv")], flags: ["--no-metadata"]) == 0)
+    #expect(try bytes("b.mkv") == bytes("c.mkv"))
+    #expect(try bytes("a.mkv") != bytes("c.mkv"))
+    #expect(run(["--lora": "\(file):much", "--output": directory.file("d.mkv")]) == 2)
+    #expect(run(["--lora": directory.file("none.safetensors"), "--output": directory.file("d.mkv")]) == 3)
+    #expect(run(["--lora": "\(Self.checkpoint)/transformer/diffusion_pytorch_model.safetensors"]) == 3)
+    #expect(run(["--expert": directory.path, "--output": directory.file("d.mkv")]) == 3)
+    #expect(VAPCommand.run(["inspect", file]) == 0)
+    #expect(VAPCommand.run(["inspect", Self.checkpoint, "--lora", file, "--frames", "9"]) == 0)
+  }
+
   @Test("--side-by-side and --save-latents write their files beside the output")
   func extraFiles() throws {
     #expect(run(["--save-latents": directory.file("l.safetensors")], flags: ["--side-by-side"]) == 0)

@@ -90,6 +90,20 @@ struct RowKernelTests {
     }
   }
 
+  @Test("Channel products add to what is there, in float64", arguments: KernelTable.all, [1, 3, 16, 37])
+  func channelProducts(table: KernelTable, channels: Int) {
+    let rows = 29
+    let (first, second) = (normals(rows * channels, seed: 1), normals(rows * channels, seed: 2))
+    var sums = [Double](repeating: 1, count: channels)
+    var products = [Double](repeating: 2, count: channels)
+    table.kernels.channel_products(&sums, &products, first, second, rows, channels)
+    for channel in 0..<channels {
+      let places = (0..<rows).map { $0 * channels + channel }
+      #expect(abs(sums[channel] - 1 - places.reduce(0.0) { $0 + Double(first[$1]) }) < 1e-12)
+      #expect(abs(products[channel] - 2 - places.reduce(0.0) { $0 + Double(first[$1]) * Double(second[$1]) }) < 1e-12)
+    }
+  }
+
   @Test("Channel affine maps once or twice, then activates", arguments: KernelTable.all, rowLengths)
   func channelAffine(table: KernelTable, count: Int) {
     let v = (0..<5).map { normals(count, seed: UInt64($0)) }

@@ -9,7 +9,7 @@ struct WanNorm: ChunkNorm {
 
   /// Key: `gamma`, `[channels, 1, 1, 1]`, or `[channels, 1, 1]` for norms of single images.
   init(_ scope: ParameterScope, channels: Int, isImage: Bool = false) {
-    weight = scope.parameter("gamma", isImage ? [channels, 1, 1] : [channels, 1, 1, 1])
+    weight = scope.parameter("gamma", isImage ? [channels, 1, 1] : [channels, 1, 1, 1], initially: .ones)
   }
 
   func transform(of chunk: Tensor, given: Void = (), _ activation: Activation) -> PixelTransform {
@@ -66,9 +66,9 @@ struct WanImageAttention: Sendable {
   init(_ scope: ParameterScope, channels: Int) {
     norm = WanNorm(scope("norm"), channels: channels, isImage: true)
     projection = scope("to_qkv").parameter("weight", [3 * channels, channels, 1, 1])
-    projectionBias = scope("to_qkv").parameter("bias", [3 * channels])
+    projectionBias = scope("to_qkv").parameter("bias", [3 * channels], initially: .uniform(fanIn: channels))
     output = scope("proj").parameter("weight", [channels, channels, 1, 1])
-    outputBias = scope("proj").parameter("bias", [channels])
+    outputBias = scope("proj").parameter("bias", [channels], initially: .uniform(fanIn: channels))
   }
 
   /// `[F, H, W, C]`.
@@ -94,7 +94,7 @@ struct WanTimeConvolution: Sendable {
   /// Keys: `weight` `[outputs, inputs, 3, 1, 1]`, `bias` `[outputs]`.
   init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
     weight = scope.parameter("weight", [outputs, inputs, 3, 1, 1])
-    bias = scope.parameter("bias", [outputs])
+    bias = scope.parameter("bias", [outputs], initially: .uniform(fanIn: 3 * inputs))
   }
 
   /// `[F, H, W, C]` to `[F / 2, H, W, C]`; the first chunk, a single frame, stays as it is.

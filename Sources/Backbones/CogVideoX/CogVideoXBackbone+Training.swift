@@ -10,15 +10,20 @@ extension CogVideoXBackbone: TrainableBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> CogVideoXTraining {
-    let (model, parameters) = try build(weights, training: isTrained) { CogVideoXTransformer($0, transformer) }
+    let (model, parameters) = try build(weights, adapters: additions.adapterSources, training: isTrained) {
+      CogVideoXTransformer($0, transformer)
+    }
     return CogVideoXTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
-      autoencoder: autoencoder, positionDesign: positionDesign, faults: faults)
+      autoencoder: autoencoder, positionDesign: transformer.positionDesign,
+      noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
-    let model = try build(weights) { CogVideoXTransformer($0, transformer) }.model
-    return CogVideoXDenoiser(model: model, positionDesign: positionDesign)
+    let (model, _) = try build(weights, adapters: additions.adapterSources(in: weights)) {
+      CogVideoXTransformer($0, transformer)
+    }
+    return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
   }
 
   /// Throws unless the checkpoint's schedule is one that velocities can be trained with.

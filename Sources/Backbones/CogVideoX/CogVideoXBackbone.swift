@@ -16,18 +16,20 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   package let transformer: CogVideoXConfiguration
   package var autoencoder: CogVideoXAutoencoderConfig
   package let textEncoder: T5EncoderConfiguration
-  package let positionDesign: PositionDesign
+  package let additions: TransformerAdditions
 
   /// Pixels to a latent in each spatial direction.
   private var spatialRatio: Int { autoencoder.spatialRatio }
   private var temporalRatio: Int { autoencoder.temporalRatio }
 
   /// Reads the configurations of all components; weights are opened stage by stage.
-  package init(directory: String, positionDesign: PositionDesign = .temporalBias) throws {
+  package init(directory: String, additions: TransformerAdditions = TransformerAdditions()) throws {
     self.directory = directory
-    self.positionDesign = positionDesign
+    self.additions = additions
     scheduler = try Self.readScheduler(directory: directory, samplesFlows: false)
-    transformer = try ConfigFile.decode(CogVideoXConfiguration.self, at: "\(directory)/transformer/config.json")
+    transformer = try additions.applied(
+      to: ConfigFile.decode(
+        CogVideoXConfiguration.self, at: additions.configurationFolder(directory) + "/config.json"))
     autoencoder = try ConfigFile.decode(CogVideoXAutoencoderConfig.self, at: "\(directory)/vae/config.json")
     textEncoder = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/text_encoder/config.json")
     try checkComponentsAgree()
@@ -57,6 +59,9 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     try check(
       geometry, multiple: spatialRatio * transformer.patchSize, temporalRatio: temporalRatio,
       referenceCount: referenceCount)
+    if let limit = transformer.coupling.referenceLimit, referenceCount > limit {
+      throw .references(referenceCount, limit: limit)
+    }
     let (height, width) = (transformer.sampleHeight * spatialRatio, transformer.sampleWidth * spatialRatio)
     if transformer.usesLearnedEmbeddings, geometry.height != height || geometry.width != width {
       throw .fixedSize(geometry, height: height, width: width)
@@ -70,7 +75,7 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   }
 
   package var naturalGuidance: Double { 6 }
-  package var hasExpert: Bool { transformer.hasExpert }
+  package var hasExpert: Bool { transformer.readsReferences }
   package var readsPictures: Bool { false }
 
   /// `[1, F, C, H, W]` in latent frames and sizes.
@@ -83,8 +88,8 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
 
   package func loadDenoiser(observer: @escaping RunObserver) throws -> CogVideoXDenoiser {
     observer(.stage("load transformer", units: 0))
-    let model = try load("transformer", observer: observer) { CogVideoXTransformer($0, transformer) }
-    return CogVideoXDenoiser(model: model, positionDesign: positionDesign)
+    let model = try loadTransformer(observer: observer) { CogVideoXTransformer($0, transformer) }
+    return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
   }
 
   package func decode(

@@ -16,6 +16,16 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
   package func predict(
     _ latents: Tensor, timestep: Double, _ conditions: CogVideoXConditions, _ options: BackboneOptions
   ) throws -> Tensor {
+    try predictAll(latents, timestep: timestep, conditions, options).target
+  }
+
+  /// The predictions for the target, and for the references where the model makes them.
+  ///
+  /// - Parameter referenceTimesteps: of noised references, one each; nil tells the expert the target's.
+  func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]? = nil, _ conditions: CogVideoXConditions,
+    _ options: BackboneOptions
+  ) throws -> (target: Tensor, references: Tensor?) {
     let batch = conditions.text.shape[0]
     let configuration = model.configuration
     let frames = latents.shape[1]
@@ -25,12 +35,13 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
       CogVideoXInput.Reference(
         latents: reference.latents.repeated(batch), text: reference.text,
         rotary: isRotary
-          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil)
+          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil,
+        timesteps: referenceTimesteps)
     }
     let input = CogVideoXInput(
       latents: Tensor.concatenated([latents, conditions.image], axis: 2).repeated(batch), text: conditions.text,
       timesteps: Array(repeating: Float(timestep), count: batch), rotary: isRotary ? grid.targetTable() : nil,
       reference: reference)
-    return try model(input, context: options.context)
+    return try model.predict(input, context: options.context)
   }
 }

@@ -15,15 +15,22 @@ package struct CogVideoXTraining: TrainingModel {
   private let latents: CogVideoXLatents
   private let latentShape: Shape
   private let lowersTimesteps: Bool
+  private let noisyReferenceLevels: Int?
+
+  /// What the references' losses count together (published with the noisy references).
+  private static let referenceShare = 0.6
 
   /// - Parameters:
   ///   - parameters: of the transformer.
   ///   - latentShape: of every clip, `[1, F, C, H, W]`.
+  ///   - noisyReferenceLevels: from how many of the lowest noise levels a reference's is drawn, for a model that predicts
+  ///     references too; nil leaves them clean.
   package init(
     _ transformer: CogVideoXTransformer, parameters: [Parameter], latentShape: Shape, schedule: NoiseSchedule,
     autoencoder: CogVideoXAutoencoderConfig, positionDesign: PositionDesign = .temporalBias,
-    faults: PublishedFaults = []
+    noisyReferenceLevels: Int? = nil, faults: PublishedFaults = []
   ) {
+    self.noisyReferenceLevels = transformer.configuration.predictsReferences ? noisyReferenceLevels ?? 1 : nil
     self.parameters = parameters
     self.transformer = transformer
     latents = CogVideoXLatents(autoencoder: autoencoder)
@@ -61,17 +68,50 @@ package struct CogVideoXTraining: TrainingModel {
   ) throws -> Evaluation {
     let timestep = timestep(draws.level)
     let target = try video(clip, .target, draws)
-    let conditions = try conditions(clip, references, draws)
+    let clean = try references.enumerated().map { try video($1, .reference($0), draws) }
+    let noised = try noised(clean, draws)
+    let conditions = try conditions(clip, references, videos: noised?.latents ?? clean, draws)
     let noise = try draws.noise.noise(for: .initialLatents, shape: target.shape)
     let noisy = schedule.noised(target, with: noise, at: [timestep])
-    let velocity = try denoiser.predict(
-      noisy, timestep: Double(timestep), conditions, BackboneOptions(context: context, isGuided: false))
-    let prediction = schedule.velocity(of: velocity, noise: noisy, at: [timestep])
+    let velocities = try denoiser.predictAll(
+      noisy, timestep: Double(timestep), referenceTimesteps: noised?.timesteps.map(Float.init), conditions,
+      BackboneOptions(context: context, isGuided: false))
+    let prediction = schedule.velocity(of: velocities.target, noise: noisy, at: [timestep])
+    var loss = loss(of: prediction, target, at: timestep)
+    if let noised, let others = velocities.references {
+      let frames = latentShape[1]
+      for (index, reference) in clean.enumerated() {
+        let velocity = others.sliced(1, index * frames..<(index + 1) * frames).dense()
+        let (timestep, latents) = (noised.timesteps[index], noised.latents[index])
+        let own = self.loss(
+          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), reference, at: timestep)
+        loss = loss + own.scaled(by: Float(Self.referenceShare / Double(clean.count)))
+      }
+    }
+    return Evaluation(
+      timestep: timestep, target: target, noisy: noisy, conditions: conditions, prediction: prediction, loss: loss)
+  }
+
+  private func loss(of prediction: Tensor, _ target: Tensor, at timestep: Int) -> Tensor {
     let error = prediction - target
     let weight = 1 / (1 - schedule.cumulativeAlphas[timestep])
-    return Evaluation(
-      timestep: timestep, target: target, noisy: noisy, conditions: conditions, prediction: prediction,
-      loss: (error * error).sum().scaled(by: Float(weight / Double(target.count))))
+    return (error * error).sum().scaled(by: Float(weight / Double(target.count)))
+  }
+
+  /// The references with noise, each at one of the lowest levels; nil where they stay clean.
+  private func noised(
+    _ references: [Tensor], _ draws: TrainingDraws
+  ) throws -> (timesteps: [Int], latents: [Tensor])? {
+    guard let levels = noisyReferenceLevels else { return nil }
+    let timesteps = references.indices.map { index in
+      let timestep = levels - 1 - min(Int(draws.referenceLevel(index) * Double(levels)), levels - 1)
+      return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
+    }
+    let latents = try references.enumerated().map { index, reference in
+      let noise = try draws.noise.noise(for: .referenceNoise(index), shape: reference.shape)
+      return schedule.noised(reference, with: noise, at: [timesteps[index]])
+    }
+    return (timesteps, latents)
   }
 
   /// The published table falls from the last timestep to 0.
@@ -82,12 +122,12 @@ package struct CogVideoXTraining: TrainingModel {
   }
 
   private func conditions(
-    _ target: EncodedClip, _ references: [EncodedClip], _ draws: TrainingDraws
+    _ target: EncodedClip, _ references: [EncodedClip], videos: [Tensor], _ draws: TrainingDraws
   ) throws -> CogVideoXConditions {
     guard !references.isEmpty || !transformer.configuration.hasExpert else { throw TrainingSampleFailure.noReference }
     let clips = try references.enumerated().map { index, clip in
       Tensor.concatenated(
-        [try video(clip, .reference(index), draws), try condition(clip, .referenceFirstFrame(index), draws)], axis: 2)
+        [videos[index], try condition(clip, .referenceFirstFrame(index), draws)], axis: 2)
     }
     let texts = try references.map(text)
     return CogVideoXConditions(

@@ -31,18 +31,22 @@ package protocol TrainableBackbone: VideoPromptBackbone {
 extension TrainableBackbone {
   package func trained(with noising: FlowNoising) -> Self? { nil }
 
+  /// Whether the parameter with this key is trained: by the plan, or as published.
+  package func isTrained(_ key: String) -> Bool { additions.plan?.isTrained(key) ?? isPublishedTarget(key) }
+
   package func openWeights() throws -> any ParameterSource {
-    try WeightStore(directory: "\(directory)/transformer")
+    try additions.weights(directory)
   }
 
   /// Builds a model from these weights; throws unless they fit.
   func build<Model>(
-    _ weights: any ParameterSource, ignoring ignorable: (String) -> Bool = { _ in false },
+    _ weights: any ParameterSource, adapters: [any AdapterSource], ignoring ignorable: (String) -> Bool = { _ in false },
     training isTrained: @escaping @Sendable (String) -> Bool = { _ in false }, _ make: (ParameterScope) -> Model
   ) throws -> (model: Model, parameters: [Parameter]) {
-    let loader = ParameterLoader(weights, training: isTrained)
+    let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)
     let model = make(loader.root)
     try loader.finish(ignoring: ignorable)
+    try loader.finishAdapters()
     return (model, loader.parameters)
   }
 }

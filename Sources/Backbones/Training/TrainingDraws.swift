@@ -8,9 +8,15 @@ package struct TrainingDraws: Sendable {
   /// Noise for the target (`initialLatents`) and for sampling posteriors.
   package let noise: any NoiseSource
 
-  package init(level: Double, noise: any NoiseSource) {
+  /// As `level`, for each reference of a model that noises them.
+  package let referenceLevel: @Sendable (Int) -> Double
+
+  package init(
+    level: Double, noise: any NoiseSource, referenceLevel: @escaping @Sendable (Int) -> Double = { _ in 0 }
+  ) {
     self.level = level
     self.noise = noise
+    self.referenceLevel = referenceLevel
   }
 
   /// The draws of the sample with this index: a pure function, so that a run can be taken up at any sample and ranks need
@@ -21,6 +27,10 @@ package struct TrainingDraws: Sendable {
     let own = UInt64(words[0]) << 32 | UInt64(words[1])
     level = Double((UInt64(words[2]) << 32 | UInt64(words[3])) >> 11) * 0x1p-53
     noise = SeededNoise(seed: own)
+    referenceLevel = { index in
+      var generator = RandomGenerator(seed: own, name: "level of reference \(index)")
+      return generator.drawUniform()
+    }
   }
 
   /// Apart from all streams that generation draws from.

@@ -9,12 +9,12 @@ extension WanBackbone: TrainableBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> WanTraining {
-    let (model, parameters) = try build(weights, ignoring: WanTransformer.isUnusedKey, training: isTrained) {
-      WanTransformer($0, transformer)
-    }
+    let (model, parameters) = try build(
+      weights, adapters: additions.adapterSources, ignoring: WanTransformer.isUnusedKey, training: isTrained
+    ) { WanTransformer($0, transformer) }
     return WanTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), noising: noising, autoencoder: autoencoder,
-      pictureTokens: imageEncoder.tokenCount, positionDesign: positionDesign, faults: faults)
+      pictureTokens: imageEncoder.tokenCount, faults: faults)
   }
 
   package func trained(with noising: FlowNoising) -> WanBackbone? {
@@ -24,7 +24,9 @@ extension WanBackbone: TrainableBackbone {
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> WanDenoiser {
-    let model = try build(weights, ignoring: WanTransformer.isUnusedKey) { WanTransformer($0, transformer) }.model
-    return WanDenoiser(model: model, positionDesign: positionDesign)
+    let (model, _) = try build(
+      weights, adapters: additions.adapterSources(in: weights), ignoring: WanTransformer.isUnusedKey
+    ) { WanTransformer($0, transformer) }
+    return WanDenoiser(model: model, positionDesign: .temporalBias)
   }
 }

@@ -21,16 +21,17 @@ package struct WanBackbone: VideoPromptBackbone {
   package let textEncoder: T5EncoderConfiguration
   package let imageEncoder: CLIPVisionConfiguration
   package let imageProcessor: CLIPImageConfiguration
-  package let positionDesign: PositionDesign
+  package let additions: TransformerAdditions
   /// How clips are noised when the model is trained; the checkpoint names no such thing.
   package var noising = FlowNoising()
 
   /// Reads the configurations of all components; weights are opened stage by stage.
-  package init(directory: String, positionDesign: PositionDesign = .temporalBias) throws {
+  package init(directory: String, additions: TransformerAdditions = TransformerAdditions()) throws {
     self.directory = directory
-    self.positionDesign = positionDesign
+    self.additions = additions
     scheduler = try Self.readScheduler(directory: directory, samplesFlows: true)
-    transformer = try ConfigFile.decode(WanConfiguration.self, at: "\(directory)/transformer/config.json")
+    transformer = try additions.applied(
+      to: ConfigFile.decode(WanConfiguration.self, at: additions.configurationFolder(directory) + "/config.json"))
     autoencoder = try ConfigFile.decode(WanAutoencoderConfig.self, at: "\(directory)/vae/config.json")
     textEncoder = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/text_encoder/config.json")
     imageEncoder = try ConfigFile.decode(CLIPVisionConfiguration.self, at: "\(directory)/image_encoder/config.json")
@@ -91,10 +92,10 @@ package struct WanBackbone: VideoPromptBackbone {
 
   package func loadDenoiser(observer: @escaping RunObserver) throws -> WanDenoiser {
     observer(.stage("load transformer", units: 0))
-    let model = try load("transformer", observer: observer, ignoring: WanTransformer.isUnusedKey) {
+    let model = try loadTransformer(observer: observer, ignoring: WanTransformer.isUnusedKey) {
       WanTransformer($0, transformer)
     }
-    return WanDenoiser(model: model, positionDesign: positionDesign)
+    return WanDenoiser(model: model, positionDesign: .temporalBias)
   }
 
   package func decode(

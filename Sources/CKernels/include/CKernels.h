@@ -101,6 +101,9 @@ struct vap_kernels {
   void (*rms_norm)(float *out, const float *in, const float *_Nullable weight, float epsilon, ptrdiff_t n);
   // Adds each channel's sum over `rows` rows, and its sum of squares, to the two float64 rows.
   void (*channel_moments)(double *sum, double *squares, const float *in, ptrdiff_t rows, ptrdiff_t channels);
+  // Adds each channel's sum over `rows` rows of a, and its sum of products a b, to the two float64 rows.
+  void (*channel_products)(double *sum, double *products, const float *a, const float *b, ptrdiff_t rows,
+                           ptrdiff_t channels);
   // out = activation(in * a + b), then with c, d: activation((in * a + b) * c + d); all per element
   void (*channel_affine)(float *out, const float *in, const float *a, const float *b, const float *_Nullable c,
                          const float *_Nullable d, int activation, ptrdiff_t n);

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Layers
 import Runtime
 import Tensors
 
@@ -7,6 +8,7 @@ import Tensors
 ///
 ///     step-000100/
 ///       transformer/config.json, diffusion_pytorch_model.safetensors   as published pipelines have them
+///       pytorch_lora_weights.safetensors                               if adapters are trained
 ///       optimizer.safetensors
 ///       average.safetensors                                            if the run keeps moving averages
 ///       manifest.json
@@ -67,16 +69,20 @@ package struct CheckpointFolder: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - frozen: weights that are not trained but go into the checkpoint too.
-  ///   - configuration: the transformer's `config.json`, copied as it is.
+  ///   - configuration: path of the transformer's `config.json`, copied as it is.
+  ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   static func write(
     _ snapshot: TrainingSnapshot, frozen: [(key: String, tensor: Tensor)], configuration: String, run: RunIdentity,
-    logBytes: Int, to directory: String
+    logBytes: Int, adapters: AdapterExport? = nil, to directory: String
   ) throws {
     let weights = "\(directory)/\(weightsFolder)"
     try makeFolder(weights)
     let config = try Data(contentsOf: URL(fileURLWithPath: configuration))
     try AtomicFile.write(config, to: "\(weights)/config.json")
     try WeightsFolder.write((snapshot.weights + frozen).map { ($0.key, $0.tensor) }, to: weights)
+    if let adapters {
+      try AdapterFile.write(snapshot.weights, adapters, to: "\(directory)/\(AdapterFile.publishedName)")
+    }
     try SafetensorsWriter.write(
       snapshot.optimizer.tensors.map { ($0.key, $0.value) },
       metadata: Dictionary(

@@ -1,4 +1,5 @@
 import Foundation
+import Layers
 import Runtime
 import Tensors
 
@@ -35,7 +36,7 @@ package struct CheckpointStore: Sendable {
   /// Writes a checkpoint; on any failure earlier ones stay, and nothing is left under its name.
   package func save(
     _ snapshot: TrainingSnapshot, frozen: [(key: String, tensor: Tensor)], configuration: String, run: RunIdentity,
-    logBytes: Int
+    logBytes: Int, adapters: AdapterExport? = nil
   ) throws -> CheckpointFolder {
     try makeFolder(directory)
     let name = Self.name(step: snapshot.progress.step)
@@ -45,7 +46,8 @@ package struct CheckpointStore: Sendable {
     do {
       try makeFolder(temporary)
       try CheckpointFolder.write(
-        snapshot, frozen: frozen, configuration: configuration, run: run, logBytes: logBytes, to: temporary)
+        snapshot, frozen: frozen, configuration: configuration, run: run, logBytes: logBytes, adapters: adapters,
+        to: temporary)
       try AtomicFile.sync(temporary)
       // An unusable checkpoint of the same step, which resuming passed over.
       try? FileManager.default.removeItem(atPath: target)

@@ -161,7 +161,8 @@ private final class RecordedNoise: NoiseSource {
     let noise =
       switch purpose {
       case .initialLatents: initialLatents
-      case .target: throw GoldenFailure(path: "recorded noise", problem: "has no draws of a training")
+      case .target, .referenceNoise:
+        throw GoldenFailure(path: "recorded noise", problem: "has no draws of a training")
       case .image: try posterior(0)
       case .reference(let index): try posterior(1 + index)
       case .referenceFirstFrame(let index): try posterior(1 + referenceCount + index)

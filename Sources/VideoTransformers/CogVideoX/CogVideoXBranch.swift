@@ -4,17 +4,32 @@ import Tensors
 
 /// What a CogVideoX stream is processed under.
 package struct CogVideoXConditioning: Sendable {
-  /// SiLU of the time embedding, `[B, time size]`.
-  let timeEmbedding: Tensor
+  /// SiLU of the time embeddings, `[B, time size]` each: one for the whole stream, or one for each of its clips.
+  let timeEmbeddings: [Tensor]
   /// Rotation of the video tokens, or nil for models without rotary embedding.
   let rotary: RotaryTable?
   /// Tokens before this index are text: modulated apart and not rotated.
   let textCount: Int
 
   package init(timeEmbedding: Tensor, rotary: RotaryTable?, textCount: Int) {
-    self.timeEmbedding = timeEmbedding
+    self.init(timeEmbeddings: [timeEmbedding], rotary: rotary, textCount: textCount)
+  }
+
+  init(timeEmbeddings: [Tensor], rotary: RotaryTable?, textCount: Int) {
+    self.timeEmbeddings = timeEmbeddings
     self.rotary = rotary
     self.textCount = textCount
+  }
+
+  /// The tokens of each clip that has a time embedding of its own, in a stream of `count` tokens: all texts stand before
+  /// all videos.
+  func clips(of count: Int) -> [(text: Range<Int>, video: Range<Int>, time: Tensor)] {
+    let (texts, videos) = (textCount / timeEmbeddings.count, (count - textCount) / timeEmbeddings.count)
+    return timeEmbeddings.enumerated().map { index, time in
+      (
+        index * texts..<(index + 1) * texts, textCount + index * videos..<textCount + (index + 1) * videos, time
+      )
+    }
   }
 }
 
@@ -109,17 +124,18 @@ private struct ModulatedNorm: Sendable {
 
   func callAsFunction(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> (normed: Tensor, gates: [Gate]) {
     let width = stream.shape[2]
-    let rows = modulation(conditioning.timeEmbedding)  // [B, 6 D]
-    func row(_ index: Int) -> Tensor { rows.sliced(1, index * width..<(index + 1) * width) }
-    // Published order: shift, scale, gate of the video, then of the text.
-    let text = 0..<conditioning.textCount
-    let video = conditioning.textCount..<stream.shape[1]
-    let normed = norm(
-      stream,
-      [
-        Modulation(tokens: video, scale: row(1), shift: row(0)),
-        Modulation(tokens: text, scale: row(4), shift: row(3)),
-      ])
-    return (normed, [Gate(tokens: video, gate: row(2)), Gate(tokens: text, gate: row(5))])
+    var modulations: [Modulation] = []
+    var gates: [Gate] = []
+    for clip in conditioning.clips(of: stream.shape[1]) {
+      let rows = modulation(clip.time)  // [B, 6 D]
+      func row(_ index: Int) -> Tensor { rows.sliced(1, index * width..<(index + 1) * width) }
+      // Published order: shift, scale, gate of the video, then of the text.
+      modulations += [
+        Modulation(tokens: clip.video, scale: row(1), shift: row(0)),
+        Modulation(tokens: clip.text, scale: row(4), shift: row(3)),
+      ]
+      gates += [Gate(tokens: clip.video, gate: row(2)), Gate(tokens: clip.text, gate: row(5))]
+    }
+    return (norm(stream, modulations), gates)
   }
 }

@@ -30,11 +30,19 @@ package struct CogVideoXConfiguration: MixtureConfiguration, ValidatedConfig {
   package var usesLearnedEmbeddings = false
   package var usesPatchBias = true
   package var expertLayers: [Int] = []
+  /// How the target learns of the references.
+  package var coupling = Coupling.mixture
+  /// Where the references stand on the rotary axes.
+  package var positionDesign = PositionDesign.temporalBias
+  /// Whether the expert predicts the references too, which are then noised in training.
+  package var predictsReferences = false
 
   package init() {}
 
   /// Latent frames of a clip of `sampleFrames`.
   package var sampleLatentFrames: Int { (sampleFrames - 1) / temporalCompressionRatio + 1 }
+  /// Whether the model reads reference videos.
+  package var readsReferences: Bool { hasExpert || coupling == .inContext }
 }
 
 extension CogVideoXConfiguration: Decodable {
@@ -74,6 +82,9 @@ extension CogVideoXConfiguration: Decodable {
     case referenceTrainMode = "reference_train_mode"
     case singleEncoder = "ablation_single_encoder"
     case residualAddition = "ablation_residual_addition"
+    // Settings of this program, which published code passes over; it gives them to the trainer instead.
+    case singleBranch = "ablation_single_branch"
+    case positionDesign = "position_design"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -110,9 +121,25 @@ extension CogVideoXConfiguration: Decodable {
     try values.require(headSize, forKey: .expertHeadSize)
     try values.require(nil as [String]?, forKey: .effectTypes)
     try values.require(nil as Int?, forKey: .referenceEmbeddings)
-    try values.require(nil as String?, forKey: .referenceTrainMode)
-    try values.require(false, forKey: .singleEncoder)
-    try values.require(false, forKey: .residualAddition)
+    try values.require(Self.independentReferences, forKey: .referenceTrainMode)
+    predictsReferences = try values.decodeIfPresent(String.self, forKey: .referenceTrainMode) != nil
+    coupling = try Self.coupling(values)
+    positionDesign = try values.choice(forKey: .positionDesign, else: .temporalBias)
+  }
+
+  /// The published training mode in which references are noised and predicted.
+  package static let independentReferences = "reference_independent"
+
+  private static func coupling(_ values: KeyedDecodingContainer<CodingKeys>) throws -> Coupling {
+    let named: [(key: CodingKeys, coupling: Coupling)] = [
+      (.singleBranch, .inContext), (.singleEncoder, .crossAttention), (.residualAddition, .addition),
+    ]
+    let chosen = try named.filter { try values.decodeIfPresent(Bool.self, forKey: $0.key) == true }
+    guard chosen.count < 2 else {
+      throw InvalidField(
+        chosen[1].key.rawValue, "contradicts '\(chosen[0].key.rawValue)'; only one of them may be true")
+    }
+    return chosen.first?.coupling ?? .mixture
   }
 
   package func validate() throws(InvalidField) {
@@ -142,5 +169,12 @@ extension CogVideoXConfiguration: Decodable {
     }
     try InvalidField.check(
       CodingKeys.expertLayers.rawValue, expertLayers: expertLayers, layerCount: layerCount)
+    guard coupling.hasExpert || !hasExpert else {
+      throw InvalidField(CodingKeys.singleBranch.rawValue, "is true, but there are blocks with an expert")
+    }
+    guard !predictsReferences || (hasExpert && coupling == .mixture) else {
+      throw InvalidField(
+        CodingKeys.referenceTrainMode.rawValue, "needs blocks with an expert that shares attention with the base")
+    }
   }
 }

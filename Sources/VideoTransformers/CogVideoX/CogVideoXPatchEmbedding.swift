@@ -15,13 +15,18 @@ struct CogVideoXPatchEmbedding: Sendable {
   init(_ scope: ParameterScope, _ configuration: CogVideoXConfiguration) {
     let (width, patch) = (configuration.hiddenSize, configuration.patchSize)
     projection = scope("proj").parameter("weight", [width, configuration.inChannels, patch, patch])
-    projectionBias = configuration.usesPatchBias ? scope("proj").parameter("bias", [width]) : nil
+    projectionBias =
+      configuration.usesPatchBias
+      ? scope("proj").parameter(
+        "bias", [width], initially: .uniform(fanIn: configuration.inChannels * patch * patch)) : nil
     textProjection = Linear(scope("text_proj"), inputs: configuration.textEmbeddingSize, outputs: width)
     let videoTokens =
       configuration.sampleLatentFrames * (configuration.sampleHeight / patch) * (configuration.sampleWidth / patch)
     learnedPositions =
       configuration.usesLearnedEmbeddings
-      ? scope.parameter("pos_embedding", [1, configuration.maxTextLength + videoTokens, width]) : nil
+      ? scope.parameter(
+        "pos_embedding", [1, configuration.maxTextLength + videoTokens, width],
+        initially: .values { CogVideoXTransformer.initialPositions(configuration) }) : nil
     self.configuration = configuration
   }
 
@@ -63,6 +68,14 @@ struct CogVideoXPatchEmbedding: Sendable {
 }
 
 extension CogVideoXTransformer {
+  /// The stored table as a new model starts with it: `[1, T + N, D]`.
+  fileprivate static func initialPositions(_ configuration: CogVideoXConfiguration) -> Tensor {
+    let table = sinusoidalPositions(
+      configuration, frames: configuration.sampleLatentFrames, height: configuration.sampleHeight,
+      width: configuration.sampleWidth)
+    return table.reshaped(Shape([1] + table.shape.extents))
+  }
+
   /// The 3-D sin-cos table that the reference code makes for clips of another length than the stored table's.
   ///
   /// A quarter of D for time, the rest halved between column and row; text rows are zero. Computed in float64.

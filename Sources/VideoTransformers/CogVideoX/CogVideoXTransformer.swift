@@ -12,17 +12,20 @@ package struct CogVideoXInput: Sendable {
   package let rotary: RotaryTable?
   package let reference: Reference?
 
-  /// Clean reference latents, m clips of the target's length joined along frames: `[B, m F, C, H, W]`, and their texts
+  /// Reference latents, m clips of the target's length joined along frames: `[B, m F, C, H, W]`, and their texts
   /// `[B, m T, text size]`.
   package struct Reference: Sendable {
     package let latents: Tensor
     package let text: Tensor
     package let rotary: RotaryTable?
+    /// One per clip, the same for all samples, where references are noised; else the expert is told the target's.
+    package let timesteps: [Float]?
 
-    package init(latents: Tensor, text: Tensor, rotary: RotaryTable?) {
+    package init(latents: Tensor, text: Tensor, rotary: RotaryTable?, timesteps: [Float]? = nil) {
       self.latents = latents
       self.text = text
       self.rotary = rotary
+      self.timesteps = timesteps
     }
   }
 
@@ -37,15 +40,15 @@ package struct CogVideoXInput: Sendable {
 
 /// The CogVideoX diffusion transformer with a Mixture-of-Transformers expert on the configured blocks
 /// ("CogVideoXTransformer3DMOTModel"); without a reference, or without expert blocks, the plain image-to-video model.
+///
+/// The configuration's `coupling` makes it one of the paper's ablations.
 package struct CogVideoXTransformer: Sendable {
   package let configuration: CogVideoXConfiguration
   private let embedding: Embedding
   private let expertEmbedding: Embedding?
   private let blocks: MixtureStack<CogVideoXBranch>
-  private let finalNorm: LayerNorm
-  private let outputModulation: Linear
-  private let outputNorm: LayerNorm
-  private let output: Linear
+  private let head: CogVideoXHead
+  private let expertHead: CogVideoXHead?
 
   /// Whether expert training, as published, changes the parameter: all of the expert's but its position table.
   package static func isExpertWeight(_ key: String) -> Bool {
@@ -69,53 +72,93 @@ package struct CogVideoXTransformer: Sendable {
 
   package init(_ scope: ParameterScope, _ configuration: CogVideoXConfiguration) {
     self.configuration = configuration
-    let (width, epsilon) = (configuration.hiddenSize, Float(configuration.normEpsilon))
     embedding = Embedding(scope, suffix: "", configuration)
     expertEmbedding = configuration.hasExpert ? Embedding(scope, suffix: expertSuffix, configuration) : nil
     blocks = MixtureStack(
-      scope("transformer_blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers
+      scope("transformer_blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers,
+      coupling: configuration.coupling, readsReference: configuration.predictsReferences
     ) { CogVideoXBranch($0, suffix: $1, configuration) }
-    finalNorm = LayerNorm(
-      scope("norm_final"), width: width, epsilon: epsilon, isAffine: configuration.isNormAffine)
-    outputModulation = Linear(
-      scope("norm_out")("linear"), inputs: configuration.timeEmbeddingSize, outputs: 2 * width)
-    outputNorm = LayerNorm(
-      scope("norm_out")("norm"), width: width, epsilon: epsilon, isAffine: configuration.isNormAffine)
-    output = Linear(
-      scope("proj_out"), inputs: width,
-      outputs: configuration.outChannels * configuration.patchSize * configuration.patchSize)
+    head = CogVideoXHead(scope, suffix: "", configuration)
+    expertHead = configuration.predictsReferences ? CogVideoXHead(scope, suffix: expertSuffix, configuration) : nil
   }
 
   /// Predicts the velocity of the target, `[B, F, out channels, H, W]`.
   package func callAsFunction(_ input: CogVideoXInput, context: RunContext = RunContext()) throws -> Tensor {
-    let frames = input.latents.shape[1]
-    let sinusoid = sinusoidalEmbedding(
-      input.timesteps, width: configuration.hiddenSize, isCosineFirst: configuration.isCosineFirst,
-      frequencyShift: Float(configuration.frequencyShift))
-    let time = embedding.time(sinusoid)
+    try predict(input, context: context).target
+  }
+
+  /// Predicts the velocity of the target, and of the references where the model does: `[B, m F, out channels, H, W]`.
+  package func predict(
+    _ input: CogVideoXInput, context: RunContext = RunContext()
+  ) throws -> (target: Tensor, references: Tensor?) {
+    let time = embedding.time(sinusoid(input.timesteps))
     context.probe("temb", time)
     let (text, video) = embedding.patches(input.latents, input.text)
     var streams = MixtureStreams(target: .concatenated([text, video], axis: 1), reference: nil)
     context.probe("patch_embed", streams.target)
-    let target = CogVideoXConditioning(
-      timeEmbedding: time.activated(.silu), rotary: input.rotary, textCount: text.shape[1])
+    let (textCount, videoCount) = (text.shape[1], video.shape[1])
+    var target = CogVideoXConditioning(
+      timeEmbedding: time.activated(.silu), rotary: input.rotary, textCount: textCount)
+    var conditioning = StreamConditioning(target: target, reference: nil)
+    if let clips = input.reference {
+      if configuration.coupling == .inContext {
+        streams.target = .concatenated([streams.target] + inContext(clips, input), axis: 1)
+        target = CogVideoXConditioning(
+          timeEmbeddings: target.timeEmbeddings, rotary: RotaryTable.joined(input.rotary, clips.rotary),
+          textCount: textCount)
+        conditioning = StreamConditioning(target: target, reference: nil)
+      } else if let expertEmbedding {
+        streams.reference = embedReferences(clips, frames: input.latents.shape[1], expertEmbedding, context)
+        conditioning = expertConditioning(target, clips, input, expertEmbedding, context)
+      }
+    }
+    let shown = conditioning
+    let finished = try blocks(streams, conditioning, context: context) { index, streams in
+      probe(streams, shown.target, shown.reference, block: index, context)
+    }
+    let own = head(finished.target.sliced(1, textCount..<textCount + videoCount), target.timeEmbeddings)
+    guard let expertHead, let stream = finished.reference, let reference = conditioning.reference,
+      let clips = input.reference
+    else { return (unpatched(own, input.latents.shape), nil) }
+    let others = expertHead(stream.sliced(1, reference.textCount..<stream.shape[1]), reference.timeEmbeddings)
+    return (unpatched(own, input.latents.shape), unpatched(others, clips.latents.shape))
+  }
 
-    let reference: CogVideoXConditioning?
-    if let expertEmbedding, let clips = input.reference {
-      // The reference latents are clean, yet the expert is told the target's noise level: as published.
-      let time = expertEmbedding.time(sinusoid)
+  private func sinusoid(_ timesteps: [Float]) -> Tensor {
+    sinusoidalEmbedding(
+      timesteps, width: configuration.hiddenSize, isCosineFirst: configuration.isCosineFirst,
+      frequencyShift: Float(configuration.frequencyShift))
+  }
+
+  /// The references' video tokens from the base's own embedding, one tensor per clip; their texts are not read.
+  private func inContext(_ clips: CogVideoXInput.Reference, _ input: CogVideoXInput) -> [Tensor] {
+    let frames = input.latents.shape[1]
+    return (0..<clips.latents.shape[1] / frames).map { index in
+      embedding.patches(clips.latents.sliced(1, index * frames..<(index + 1) * frames), input.text).video
+    }
+  }
+
+  private func expertConditioning(
+    _ target: CogVideoXConditioning, _ clips: CogVideoXInput.Reference, _ input: CogVideoXInput,
+    _ embedding: Embedding, _ context: RunContext
+  ) -> StreamConditioning<CogVideoXConditioning> {
+    let textCount = clips.text.shape[1]
+    let batch = input.timesteps.count
+    // Clean reference latents, yet the expert is told the target's noise level: as published.
+    let timesteps = clips.timesteps.map { $0.map { Array(repeating: $0, count: batch) } } ?? [input.timesteps]
+    let times = timesteps.map { timesteps in
+      let time = embedding.time(sinusoid(timesteps))
       context.probe("temb_mot_ref", time)
-      streams.reference = embedReferences(clips, frames: frames, expertEmbedding, context)
-      reference = CogVideoXConditioning(
-        timeEmbedding: time.activated(.silu), rotary: clips.rotary, textCount: clips.text.shape[1])
-    } else {
-      reference = nil
+      return time.activated(.silu)
     }
-
-    let finished = try blocks(streams, target: target, reference: reference, context: context) { index, streams in
-      probe(streams, target, reference, block: index, context)
-    }
-    return unpatched(predict(finished.target, target), input.latents.shape)
+    // An expert that runs by itself has the target's positions, as published; only the base tells them apart.
+    let isAlone = configuration.coupling != .mixture
+    return StreamConditioning(
+      target: target,
+      reference: CogVideoXConditioning(
+        timeEmbeddings: times, rotary: isAlone ? input.rotary : clips.rotary, textCount: textCount),
+      referenceForBase: CogVideoXConditioning(
+        timeEmbeddings: target.timeEmbeddings, rotary: clips.rotary, textCount: textCount))
   }
 
   /// Each reference is embedded by itself, so each gets the same position table; then texts are joined, then videos:
@@ -134,20 +177,6 @@ package struct CogVideoXTransformer: Sendable {
       context.probe("patch_embed_mot_ref_\(index)", .concatenated([part.text, part.video], axis: 1))
     }
     return .concatenated(parts.map(\.text) + parts.map(\.video), axis: 1)
-  }
-
-  private func predict(_ stream: Tensor, _ conditioning: CogVideoXConditioning) -> Tensor {
-    let video = stream.sliced(1, conditioning.textCount..<stream.shape[1])
-    let modulation = outputModulation(conditioning.timeEmbedding)  // [B, 2 D]: shift, then scale
-    let width = configuration.hiddenSize
-    let normed = outputNorm(
-      finalNorm(video),
-      [
-        Modulation(
-          tokens: 0..<video.shape[1], scale: modulation.sliced(1, width..<2 * width),
-          shift: modulation.sliced(1, 0..<width))
-      ])
-    return output(normed)  // [B, N, C p p], channel outermost
   }
 
   private func unpatched(_ tokens: Tensor, _ shape: Shape) -> Tensor {

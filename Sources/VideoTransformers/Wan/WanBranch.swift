@@ -57,7 +57,8 @@ package struct WanBranch: MixtureBranch {
     let (width, epsilon) = (configuration.hiddenSize, Float(configuration.normEpsilon))
     self.suffix = suffix
     headCount = configuration.headCount
-    table = scope.parameter("scale_shift_table\(suffix)", [1, 6, width])
+    table = scope.parameter(
+      "scale_shift_table\(suffix)", [1, 6, width], initially: .normal(deviation: 1 / Float(width).squareRoot()))
     attentionNorm = LayerNorm(scope("norm1\(suffix)"), width: width, epsilon: epsilon, isAffine: false)
     let attention = scope("attn1\(suffix)")
     func projection(_ scope: ParameterScope) -> Linear { Linear(scope, inputs: width, outputs: width) }

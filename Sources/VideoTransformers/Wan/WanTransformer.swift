@@ -80,7 +80,8 @@ package struct WanTransformer: Sendable {
     blocks = MixtureStack(
       scope("blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers
     ) { WanBranch($0, suffix: $1, configuration) }
-    outputTable = scope.parameter("scale_shift_table", [1, 2, width])
+    outputTable = scope.parameter(
+      "scale_shift_table", [1, 2, width], initially: .normal(deviation: 1 / Float(width).squareRoot()))
     outputNorm = LayerNorm(
       scope("norm_out"), width: width, epsilon: Float(configuration.normEpsilon), isAffine: false)
     output = Linear(
@@ -117,7 +118,9 @@ package struct WanTransformer: Sendable {
       streams.reference = stream
       reference = condition(clips, tokens: stream.shape[1], expertEmbedding, context)
     }
-    let finished = try blocks(streams, target: target, reference: reference, context: context) { index, streams in
+    let finished = try blocks(
+      streams, StreamConditioning(target: target, reference: reference), context: context
+    ) { index, streams in
       context.probe("block\(index).target", streams.target)
       if let stream = streams.reference { context.probe("block\(index).reference", stream) }
     }
@@ -183,7 +186,8 @@ struct WanPatchEmbedding: Sendable {
     rows = configuration.patchSize[1]
     columns = configuration.patchSize[2]
     weight = scope.parameter("weight", [configuration.hiddenSize, configuration.inChannels, 1, rows, columns])
-    bias = scope.parameter("bias", [configuration.hiddenSize])
+    bias = scope.parameter(
+      "bias", [configuration.hiddenSize], initially: .uniform(fanIn: configuration.inChannels * rows * columns))
   }
 
   /// `[B, C, F, H, W]` to `[B, F H/rows W/columns, D]`, in (frame, row, column) order.

@@ -1,0 +1,185 @@
+import Checkpoints
+import Layers
+import VideoTransformers
+
+/// What of a model is trained, from what start, and how the target learns of the references.
+///
+/// Decoded from the keys of a training's YAML file, all optional: `start`, `train`, `layers`, `coupling`,
+/// `position-design`, `lora: {rank, alpha, targets}` and `noisy-references`.
+package struct TrainingPlan: Sendable, Equatable {
+  /// Where the weights come from that no training has changed yet.
+  package enum Start: String, Sendable, CaseIterable {
+    /// The checkpoint; where it has no expert, the expert starts as a copy of the base.
+    case checkpoint
+    /// Fresh values, drawn from the run's seed; of the checkpoint only configurations are read.
+    case random
+  }
+
+  /// Which parameters change.
+  package enum Trained: String, Sendable, CaseIterable {
+    /// The expert's, the published way.
+    case expert
+    /// New adapters only.
+    case lora
+    /// All but tables of positions.
+    case full
+  }
+
+  package var start = Start.checkpoint
+  package var trained = Trained.expert
+  /// nil takes the checkpoint's, or all blocks where it has no expert.
+  package var layers: ExpertLayers?
+  /// nil takes the checkpoint's.
+  package var coupling: Coupling?
+  /// nil takes the checkpoint's.
+  package var positionDesign: PositionDesign?
+  package var adapters = AdapterPlan()
+  /// From how many of the lowest noise levels the references' is drawn; nil leaves them clean.
+  package var noisyReferenceLevels: Int?
+
+  package init() {}
+}
+
+// MARK: - Reading
+
+extension TrainingPlan: Decodable {
+  package enum Key: String, CodingKey, CaseIterable {
+    case start, train, layers, coupling
+    case positionDesign = "position-design"
+    case lora
+    case noisyReferences = "noisy-references"
+  }
+
+  /// Reads its keys and leaves others to other readers of the same file; throws `InvalidField` or `DecodingError`.
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    start = try values.choice(forKey: .start, else: .checkpoint)
+    trained = try values.choice(forKey: .train, else: .expert)
+    layers = try values.decodeIfPresent(ExpertLayers.self, forKey: .layers)
+    if values.contains(.coupling) { coupling = try values.choice(forKey: .coupling) }
+    if values.contains(.positionDesign) { positionDesign = try values.choice(forKey: .positionDesign) }
+    if values.contains(.lora) {
+      guard trained == .lora else { throw InvalidField(Key.lora.rawValue, "needs 'train: lora'") }
+      adapters = try values.decode(AdapterPlan.self, forKey: .lora)
+    }
+    noisyReferenceLevels = try values.decodeIfPresent(Int.self, forKey: .noisyReferences)
+    if let noisyReferenceLevels {
+      try InvalidField.check(Key.noisyReferences.rawValue, noisyReferenceLevels, in: 1...1000)
+    }
+  }
+
+  private struct AnyKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Throws if a mapping has a key that is not known.
+  static func checkKeys(of decoder: any Decoder, known: [String], in parent: Key) throws {
+    let keys = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
+    if let unknown = keys.first(where: { !known.contains($0) }) {
+      throw InvalidField("\(parent.rawValue).\(unknown)", "is unknown; known are \(known.joined(separator: ", "))")
+    }
+  }
+}
+
+extension TrainingPlan {
+  /// The plan as settings that tell one run from another.
+  package var identity: [String: String] {
+    var identity = [Key.start.rawValue: start.rawValue, Key.train.rawValue: trained.rawValue]
+    switch layers {
+    case nil: break
+    case .named(let name): identity[Key.layers.rawValue] = name.rawValue
+    case .listed(let indices): identity[Key.layers.rawValue] = indices.map(String.init).joined(separator: ", ")
+    }
+    identity[Key.coupling.rawValue] = coupling?.rawValue
+    identity[Key.positionDesign.rawValue] = positionDesign?.rawValue
+    identity[Key.noisyReferences.rawValue] = noisyReferenceLevels.map { "\($0)" }
+    if trained == .lora {
+      identity[Key.lora.rawValue] = "\(adapters.rank), \(adapters.alpha), \(adapters.targets.joined(separator: " "))"
+    }
+    return identity
+  }
+}
+
+// MARK: - What it means for a model
+
+extension TrainingPlan {
+  /// Whether the parameter with this key is trained; adapters are besides.
+  package func isTrained(_ key: String) -> Bool {
+    // Tables of positions are no parameters in published code.
+    if key.hasSuffix("pos_embedding") { return false }
+    switch trained {
+    case .expert:
+      return key.contains(expertSuffix) || key.hasPrefix("effect_embeddings.") || key.hasPrefix("ref_embeddings.")
+    case .lora: return false
+    case .full: return true
+    }
+  }
+
+  /// The adapters that are trained.
+  package func adapterSources(seed: UInt64) -> [any AdapterSource] {
+    trained == .lora ? [adapters.adapters(seed: seed)] : []
+  }
+
+  /// The weights that a model starts from.
+  ///
+  /// - Parameter checkpoint: those of the directory; not called for a random start.
+  package func weights(seed: UInt64, checkpoint: () throws -> any ParameterSource) rethrows -> any ParameterSource {
+    let base: any ParameterSource = start == .random ? FreshSource(seed: seed) : try checkpoint()
+    return CopiedExpertSource(base, suffix: expertSuffix)
+  }
+
+  /// The configuration of the model that is trained, from that of the checkpoint.
+  package func applied(to checkpoint: CogVideoXConfiguration) throws(InvalidField) -> CogVideoXConfiguration {
+    var configuration = checkpoint
+    configuration.coupling = coupling ?? checkpoint.coupling
+    configuration.positionDesign = positionDesign ?? checkpoint.positionDesign
+    configuration.predictsReferences = noisyReferenceLevels != nil || checkpoint.predictsReferences
+    configuration.expertLayers = try expertLayers(
+      checkpoint.expertLayers, of: checkpoint.layerCount, coupling: configuration.coupling)
+    try configuration.validate()
+    return configuration
+  }
+
+  /// As above; Wan is known with its published coupling only.
+  package func applied(to checkpoint: WanConfiguration) throws(InvalidField) -> WanConfiguration {
+    guard coupling == nil || coupling == .mixture else {
+      throw InvalidField(Key.coupling.rawValue, "is for CogVideoX; Wan has 'mixture' only")
+    }
+    guard positionDesign == nil || positionDesign == .temporalBias else {
+      throw InvalidField(Key.positionDesign.rawValue, "is for CogVideoX; Wan has 'temporal-bias' only")
+    }
+    guard noisyReferenceLevels == nil else {
+      throw InvalidField(Key.noisyReferences.rawValue, "is for CogVideoX; Wan trains on clean references")
+    }
+    var configuration = checkpoint
+    configuration.expertLayers = try expertLayers(
+      checkpoint.expertLayers, of: checkpoint.layerCount, coupling: .mixture)
+    try configuration.validate()
+    return configuration
+  }
+
+  private func expertLayers(
+    _ present: [Int], of layerCount: Int, coupling: Coupling
+  ) throws(InvalidField) -> [Int] {
+    guard coupling.hasExpert else {
+      guard trained != .expert else {
+        throw InvalidField(
+          Key.train.rawValue, "is 'expert', but there is none with 'coupling: in-context'; choose 'full' or 'lora'")
+      }
+      guard layers == nil else {
+        throw InvalidField(Key.layers.rawValue, "are an expert's; there is none with 'coupling: in-context'")
+      }
+      return []
+    }
+    // Only training an expert gives one to a model that has none.
+    let chosen =
+      layers?.indices(of: layerCount) ?? (present.isEmpty && trained == .expert ? Array(0..<layerCount) : present)
+    if chosen.isEmpty, trained == .expert {
+      throw InvalidField(Key.layers.rawValue, "names no block, so there is no expert to train")
+    }
+    return chosen
+  }
+}

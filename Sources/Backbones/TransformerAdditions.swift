@@ -1,0 +1,100 @@
+import Checkpoints
+import Foundation
+import Layers
+import Runtime
+import VideoTransformers
+
+/// What changes a pipeline's transformer: weights laid over its own, and adapters on its linear maps.
+package struct TransformerAdditions: Sendable {
+  /// Folder of a transformer's configuration and of those weights that differ from the pipeline's: an expert's, or all.
+  package let expert: String?
+  package let adapters: [AdapterFile]
+  /// What is trained, if anything is, and the seed that fresh values are drawn from.
+  package var plan: TrainingPlan?
+  package var seed: UInt64 = 42
+
+  package init() { (expert, adapters) = (nil, []) }
+
+  /// - Parameter expert: a folder with `config.json` and weights, or one whose folder `transformer` has them.
+  package init(expert: String?, adapters: [AdapterFile]) throws {
+    self.adapters = adapters
+    self.expert = try expert.map { folder in
+      for place in [folder, "\(folder)/transformer"]
+      where FileManager.default.fileExists(atPath: "\(place)/config.json") { return place }
+      throw BackboneFailure.component(
+        path: folder,
+        problem: "has no config.json, nor has its folder 'transformer'; give the folder of a trained expert")
+    }
+  }
+
+  /// The folder whose configuration the transformer of a pipeline has.
+  func configurationFolder(_ directory: String) -> String { expert ?? "\(directory)/transformer" }
+
+  /// The weights that the transformer of a pipeline has, or starts a training from.
+  package func weights(_ directory: String) throws -> any ParameterSource {
+    guard let plan else { return try stored(directory) }
+    return try plan.weights(seed: seed) { try stored(directory) }
+  }
+
+  /// Adapters from files, and those that are trained.
+  package var adapterSources: [any AdapterSource] { adapters + (plan?.adapterSources(seed: seed) ?? []) }
+
+  /// Adapters from files, and the trained ones as they are among the weights of a model in training.
+  func adapterSources(in weights: any ParameterSource) -> [any AdapterSource] {
+    guard let plan, plan.trained == .lora else { return adapters }
+    return adapters + [StoredAdapters(weights, scale: plan.adapters.scale)]
+  }
+
+  private func stored(_ directory: String) throws -> any ParameterSource {
+    let own = try WeightStore(directory: "\(directory)/transformer")
+    guard let expert else { return own }
+    return LayeredSource(try WeightStore(directory: expert), over: own)
+  }
+
+  /// The configuration with the coupling and positions that adapters were trained with, where their files name them.
+  func applied(to configuration: CogVideoXConfiguration) throws -> CogVideoXConfiguration {
+    var configuration = configuration
+    for file in adapters {
+      func choice<Choice: RawRepresentable<String>>(_ name: String) throws -> Choice? {
+        try file.notes[name].map { text in
+          guard let choice = Choice(rawValue: text) else {
+            throw AdapterFailure.metadata(path: file.path, problem: "has an unknown '\(name)': '\(printable(text))'")
+          }
+          return choice
+        }
+      }
+      if let coupling: Coupling = try choice(AdapterNote.coupling) {
+        guard coupling.hasExpert || !configuration.hasExpert else {
+          throw AdapterFailure.metadata(
+            path: file.path,
+            problem: "says '\(coupling.rawValue)': it was trained without an expert; use it with a plain "
+              + "image-to-video model")
+        }
+        configuration.coupling = coupling
+      }
+      configuration.positionDesign = try choice(AdapterNote.positionDesign) ?? configuration.positionDesign
+    }
+    guard let plan else { return configuration }
+    do {
+      return try plan.applied(to: configuration)
+    } catch {
+      throw PlanFailure(error)
+    }
+  }
+
+  /// As above; adapters name nothing of a Wan model.
+  func applied(to configuration: WanConfiguration) throws -> WanConfiguration {
+    guard let plan else { return configuration }
+    do {
+      return try plan.applied(to: configuration)
+    } catch {
+      throw PlanFailure(error)
+    }
+  }
+}
+
+/// What this program notes in a LoRA file, so that generation reads references as training did.
+package enum AdapterNote {
+  package static let coupling = "coupling"
+  package static let positionDesign = "position-design"
+}
