@@ -62,7 +62,8 @@ let rows: [Row] = [
   Row(
     name: "Verification",
     imports: [
-      "Evaluation", "Generation", "Training", "Backbones", "VideoTransformers", "Autoencoders", "Encoders", "Schedulers",
+      "Evaluation", "Generation", "Training", "Backbones", "VideoTransformers", "Autoencoders", "Encoders",
+      "Schedulers",
       "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
@@ -125,7 +126,8 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),
-    .target(name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"],
+    .target(
+      name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"],
       path: "Tests/TestSupport"),
   ] + swiftTargets + [
     .testTarget(name: "ArchitectureTests")

@@ -19,7 +19,9 @@ struct GenerateCommand: ParsableCommand {
       """)
 
   @Option(
-    help: "YAML file of settings: the keys are these options' names; options given here win. Paths of inputs in it are relative to the file.", completion: .file())
+    help:
+      "YAML file of settings: the keys are these options' names; options given here win. Paths of inputs in it are relative to the file.",
+    completion: .file())
   var config: String?
 
   @Option(help: "Directory of a published pipeline (model_index.json, transformer, vae, ...).", completion: .directory)
@@ -57,14 +59,19 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
   @Option(parsing: .unconditional, help: "Frames per second of the output (default: 16).") var fps: Double?
   @Option(parsing: .unconditional, help: "Denoising steps (default: 50).") var steps: Int?
-  @Option(parsing: .unconditional, help: "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
+  @Option(
+    parsing: .unconditional,
+    help:
+      "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
   var guidance: Double?
   @Flag(inversion: .prefixedNo, help: "Vary the guidance scale over the steps as the published scripts do.")
   var dynamicGuidance: Bool?
   @Option(
     help: "Sampling method: ddim or dpm for CogVideoX, unipc or euler for Wan (default: the one the checkpoint names).")
   var scheduler: String?
-  @Option(parsing: .unconditional, help: "Seed of all random numbers; the same seed gives the same bytes (default: 42).") var seed: UInt64?
+  @Option(
+    parsing: .unconditional, help: "Seed of all random numbers; the same seed gives the same bytes (default: 42).")
+  var seed: UInt64?
   @Option(help: "Which frames of a longer reference: evenly, first or random (default: evenly).")
   var frameSelection: String?
   @Option(help: "Memory to stay within, for example 8G (default: all that the machine has).") var memory: String?

@@ -104,7 +104,8 @@ struct GenerateJob {
     _ backbone: some VideoPromptBackbone, _ printer: ProgressPrinter, _ observer: @escaping RunObserver
   ) throws {
     let generator = try Generator(backbone, request, observer: observer)
-    let description = try request.latents.flatMap { try LatentsFile.settings(ofDenoised: $0) }
+    let description =
+      try request.latents.flatMap { try LatentsFile.settings(ofDenoised: $0) }
       ?? Self.describe(request, generator)
     var writing = writing
     if keepsMetadata { writing.metadata = description }
@@ -138,14 +139,19 @@ struct GenerateJob {
 
   /// Refuses outputs that would replace each other, an input, or without --overwrite an existing file.
   private func checkNothingIsLost() throws(UsageFailure) {
-    func place(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path }
+    func place(_ path: String) -> String {
+      URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    }
     let outputs = [output, sideBySide, savedLatents].compactMap { $0 }
     let inputs = ([request.image, request.latents].compactMap { $0 } + request.references.map(\.path)).map(place)
     for path in outputs {
-      if inputs.contains(place(path)) { throw UsageFailure("\(printable(path)) is an input of this run and cannot be its output") }
+      if inputs.contains(place(path)) {
+        throw UsageFailure("\(printable(path)) is an input of this run and cannot be its output")
+      }
     }
     guard Set(outputs.map(place)).count == outputs.count else {
-      throw UsageFailure("two outputs of this run have the same name: \(outputs.map { printable($0) }.joined(separator: ", "))")
+      throw UsageFailure(
+        "two outputs of this run have the same name: \(outputs.map { printable($0) }.joined(separator: ", "))")
     }
     if let savedLatents, !writing.overwrites, FileManager.default.fileExists(atPath: savedLatents) {
       throw UsageFailure("\(printable(savedLatents)) exists already; give --overwrite to replace it")

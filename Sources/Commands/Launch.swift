@@ -40,7 +40,8 @@ extension VAPCommand {
         print(fullMessage(for: error))
         return 0
       }
-      report("error: \(oneLine(message(for: error), of: arguments))" + (code == .validationFailure ? " (see --help)" : ""))
+      report(
+        "error: \(oneLine(message(for: error), of: arguments))" + (code == .validationFailure ? " (see --help)" : ""))
       return (code == .validationFailure ? FailureCategory.usage : .internal).rawValue
     }
   }

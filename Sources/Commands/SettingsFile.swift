@@ -81,7 +81,8 @@ struct SettingsFile {
     } catch let failure as SettingsFailure {
       throw failure
     } catch let error as InvalidField {
-      throw SettingsFailure(path: path, problem: "has an unusable '\(printable(error.field))': it \(printable(error.why))")
+      throw SettingsFailure(
+        path: path, problem: "has an unusable '\(printable(error.field))': it \(printable(error.why))")
     } catch let error as DecodingError {
       throw SettingsFailure(path: path, problem: explain(error))
     } catch {

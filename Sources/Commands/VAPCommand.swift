@@ -8,7 +8,8 @@ package struct VAPCommand: ParsableCommand {
     abstract: "Video-As-Prompt: make a video whose subject undergoes what a reference video shows.",
     version: programVersion,
     subcommands: [
-      GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, EvalCommand.self, StudyCommand.self,
+      GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, EvalCommand.self,
+      StudyCommand.self,
       WeightsCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self,
     ])
 

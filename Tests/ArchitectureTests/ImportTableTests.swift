@@ -8,7 +8,9 @@ struct ImportTableTests {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// Modules that any target may import.
-  private static let system: Set<String> = ["Foundation", "FoundationNetworking", "Glibc", "Synchronization", "Dispatch"]
+  private static let system: Set<String> = [
+    "Foundation", "FoundationNetworking", "Glibc", "Synchronization", "Dispatch",
+  ]
   /// Modules of package dependencies, by the target that may import them.
   private static let external: [String: Set<String>] = [
     "Commands": ["ArgumentParser", "Yams"], "Study": ["FlyingFox", "FlyingSocks"],
@@ -40,7 +42,9 @@ struct ImportTableTests {
 
   @Test("a target imports only rows above its own, so the table is a directed acyclic graph")
   func importsPointUpwards() throws {
-    var above: Set<String> = ["CKernels", "COpenBLAS", "CFFmpeg", "CSentencePiece", "CZlib", "CCSV", "CCrypto", "CSQLite"]
+    var above: Set<String> = [
+      "CKernels", "COpenBLAS", "CFFmpeg", "CSentencePiece", "CZlib", "CCSV", "CCrypto", "CSQLite",
+    ]
     for (name, imports) in try Self.table() {
       #expect(imports.subtracting(above).isEmpty, "\(name) imports rows below its own: \(imports.subtracting(above))")
       above.insert(name)
@@ -49,7 +53,9 @@ struct ImportTableTests {
 
   @Test("every folder of sources has a row")
   func foldersHaveRows() throws {
-    let listed = Set(try Self.table().map(\.name)).union(["CKernels", "COpenBLAS", "CFFmpeg", "CSentencePiece", "CZlib", "CCSV", "CCrypto", "CSQLite", "vap"])
+    let listed = Set(try Self.table().map(\.name)).union([
+      "CKernels", "COpenBLAS", "CFFmpeg", "CSentencePiece", "CZlib", "CCSV", "CCrypto", "CSQLite", "vap",
+    ])
     let folders = try FileManager.default.contentsOfDirectory(
       atPath: Self.root.appendingPathComponent("Sources").path)
     #expect(Set(folders) == listed)

@@ -45,7 +45,9 @@ struct CogVideoXTrainingTests {
   @Test("every noise of a sample is another one")
   func purposes() throws {
     let noise = TrainingDraws(seed: 1, sample: 1).noise
-    let purposes: [NoisePurpose] = [.image, .target, .initialLatents, .reference(0), .reference(1), .referenceFirstFrame(0)]
+    let purposes: [NoisePurpose] = [
+      .image, .target, .initialLatents, .reference(0), .reference(1), .referenceFirstFrame(0),
+    ]
     let values = try purposes.map { try noise.noise(for: $0, shape: [8]).floats() }
     #expect(Set(values).count == purposes.count)
   }

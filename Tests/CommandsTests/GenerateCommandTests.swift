@@ -85,7 +85,8 @@ struct GenerateCommandTests {
     #expect(try String(contentsOfFile: directory.file("out.latents.safetensors"), encoding: .utf8) == "precious")
     #expect(run(["--output": reference], flags: ["--overwrite"]) == 2)
     #expect(run(["--save-latents": directory.file("out.mkv")], flags: ["--overwrite"]) == 2)
-    #expect(run(["--output": directory.file("b.mkv"), "--save-latents": directory.file("out.latents.safetensors")]) == 2)
+    #expect(
+      run(["--output": directory.file("b.mkv"), "--save-latents": directory.file("out.latents.safetensors")]) == 2)
     #expect(files == ["image.png", "out.latents.safetensors", "out.mkv", "reference.mkv"])
   }
 

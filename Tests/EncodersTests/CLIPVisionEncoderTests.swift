@@ -9,7 +9,9 @@ import Testing
 
 @Suite("CLIP image encoder")
 struct CLIPVisionEncoderTests {
-  private static func configuration(_ activation: CLIPTransformerShape.ActivationName = .gelu) -> CLIPVisionConfiguration {
+  private static func configuration(_ activation: CLIPTransformerShape.ActivationName = .gelu)
+    -> CLIPVisionConfiguration
+  {
     var configuration = CLIPVisionConfiguration()
     configuration.transformer = CLIPTransformerShape(width: 12, headCount: 3, feedForwardSize: 20, layerCount: 3)
     configuration.transformer.activation = activation
@@ -112,22 +114,26 @@ struct CLIPConfigurationTests {
     #expect([old.shortestSide, old.cropHeight, old.cropWidth] == [56, 48, 48])
   }
 
-  @Test("preparations that this program does not do are refused", arguments: [
-    (#""do_center_crop": false"#, "do_center_crop"), (#""do_rescale": false"#, "do_rescale"),
-    (#""resample": 2"#, "resample"), (#""rescale_factor": 1"#, "rescale_factor"),
-    (#""size": 32"#, "crop_size"), (#""crop_size": 0"#, "crop_size"), (#""size": 1000000"#, "size"),
-    (#""image_std": [0, 1, 1]"#, "image_std"), (#""image_mean": [0.5]"#, "image_mean"),
-  ])
+  @Test(
+    "preparations that this program does not do are refused",
+    arguments: [
+      (#""do_center_crop": false"#, "do_center_crop"), (#""do_rescale": false"#, "do_rescale"),
+      (#""resample": 2"#, "resample"), (#""rescale_factor": 1"#, "rescale_factor"),
+      (#""size": 32"#, "crop_size"), (#""crop_size": 0"#, "crop_size"), (#""size": 1000000"#, "size"),
+      (#""image_std": [0, 1, 1]"#, "image_std"), (#""image_mean": [0.5]"#, "image_mean"),
+    ])
   func imageRefusals(json: String, field: String) {
     expectRefusal(of: field) { _ = try decode(CLIPImageConfiguration.self, json) }
   }
 
-  @Test("encoders that cannot be are refused", arguments: [
-    (#""hidden_size": 0"#, "hidden_size"), (#""hidden_size": 100"#, "hidden_size"),
-    (#""num_hidden_layers": 100000"#, "num_hidden_layers"), (#""patch_size": 300"#, "patch_size"),
-    (#""hidden_act": "tanh""#, "hidden_act"), (#""layer_norm_eps": 0"#, "layer_norm_eps"),
-    (#""num_channels": 4"#, "num_channels"),
-  ])
+  @Test(
+    "encoders that cannot be are refused",
+    arguments: [
+      (#""hidden_size": 0"#, "hidden_size"), (#""hidden_size": 100"#, "hidden_size"),
+      (#""num_hidden_layers": 100000"#, "num_hidden_layers"), (#""patch_size": 300"#, "patch_size"),
+      (#""hidden_act": "tanh""#, "hidden_act"), (#""layer_norm_eps": 0"#, "layer_norm_eps"),
+      (#""num_channels": 4"#, "num_channels"),
+    ])
   func visionRefusals(json: String, field: String) {
     expectRefusal(of: field) { _ = try decode(CLIPVisionConfiguration.self, json) }
   }

@@ -66,7 +66,8 @@ struct WanGeneratorTests {
       .readInputs(observer: { _ in })
     #expect(inputs.image?.size == FrameSize(width: 48, height: 32))
     #expect(inputs.picture?.size == FrameSize(width: 70, height: 50))
-    #expect(inputs.references.map(\.picture?.size) == [FrameSize(width: 60, height: 44), FrameSize(width: 60, height: 44)])
+    #expect(
+      inputs.references.map(\.picture?.size) == [FrameSize(width: 60, height: 44), FrameSize(width: 60, height: 44)])
     #expect(inputs.references.map(\.picture?.frameCount) == [1, 1])
   }
 

@@ -14,7 +14,9 @@ struct AtomicFileTests {
     get throws { try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() }
   }
 
-  private func text(_ name: String) throws -> String { try String(contentsOfFile: directory.file(name), encoding: .utf8) }
+  private func text(_ name: String) throws -> String {
+    try String(contentsOfFile: directory.file(name), encoding: .utf8)
+  }
 
   @Test("a failing writer leaves the old file and no temporary")
   func failure() throws {
@@ -36,7 +38,8 @@ struct AtomicFileTests {
     try FileManager.default.createSymbolicLink(
       atPath: directory.file("link.txt"), withDestinationPath: directory.file("data/target.txt"))
     try AtomicFile.write(Data("new".utf8), to: directory.file("link.txt"))
-    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: directory.file("link.txt")).hasSuffix("target.txt"))
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: directory.file("link.txt")).hasSuffix("target.txt"))
     #expect(try text("data/target.txt") == "new")
   }
 
@@ -76,7 +79,8 @@ struct AtomicFileTests {
   func leftovers() throws {
     // Process numbers end far below.
     let dead = Int32.max - 1
-    for name in [".partial-\(dead)-a.txt", ".partial-\(getppid())-a.txt", ".partial-\(dead)-b.txt", ".partial-x-a.txt"] {
+    for name in [".partial-\(dead)-a.txt", ".partial-\(getppid())-a.txt", ".partial-\(dead)-b.txt", ".partial-x-a.txt"]
+    {
       try directory.write("half", to: name)
     }
     try directory.write("half", to: ".partial-\(dead)-folder/frame.png")
@@ -85,9 +89,10 @@ struct AtomicFileTests {
       try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: false)
     }
     #expect(
-      try files == [
-        ".partial-\(dead)-b.txt", ".partial-\(getppid())-a.txt", ".partial-x-a.txt", "a.txt", "folder",
-      ].sorted())
+      try files
+        == [
+          ".partial-\(dead)-b.txt", ".partial-\(getppid())-a.txt", ".partial-x-a.txt", "a.txt", "folder",
+        ].sorted())
   }
 
   @Test("names as long as the file system allows are written")

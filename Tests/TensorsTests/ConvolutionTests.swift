@@ -221,7 +221,9 @@ import Testing
   private static func planar(_ input: Tensor, _ weight: Tensor, _ bias: Tensor, _ taps: Taps) -> Tensor {
     let (pixels, weights, biases) = (Clip(input), weight.doubles(), bias.doubles())
     let (inputs, count) = (input.shape[3], taps.height * taps.width)
-    let (height, width) = ((input.shape[1] + taps.stride - 1) / taps.stride, (input.shape[2] + taps.stride - 1) / taps.stride)
+    let (height, width) = (
+      (input.shape[1] + taps.stride - 1) / taps.stride, (input.shape[2] + taps.stride - 1) / taps.stride
+    )
     return clip([input.shape[0], height, width, weight.shape[0]]) { frame, row, column, output in
       var sum = biases[output]
       for channel in 0..<inputs {
@@ -245,7 +247,9 @@ import Testing
       absolute: Self.tolerance, "\(size), \(taps)")
   }
 
-  @Test("results of a convolution of planes pass an activation, or slopes per channel where they are negative", arguments: taps)
+  @Test(
+    "results of a convolution of planes pass an activation, or slopes per channel where they are negative",
+    arguments: taps)
   func finishedPlanes(_ taps: Taps) {
     let input = Self.make([2, 9, 7, 6], seed: 1)
     let weight = Self.weight([70, 6, taps.height, taps.width], seed: 2)

@@ -4,7 +4,9 @@ import Foundation
 // Plain scalar definitions in float64, as readable as their formulas: what fast kernels are compared with.
 
 extension Activation: CaseIterable {
-  package static var allCases: [Activation] { [.identity, .geluTanh, .gelu, .silu, .relu, .quickGELU, .sigmoid, .tanh] }
+  package static var allCases: [Activation] {
+    [.identity, .geluTanh, .gelu, .silu, .relu, .quickGELU, .sigmoid, .tanh]
+  }
   /// Those whose values are bounded.
   package static let gates: [Activation] = [.sigmoid, .tanh]
 

@@ -28,13 +28,17 @@ struct PromptCleanerTests {
   @Test("every HTML5 name with a semicolon is known, and the old ones without")
   func names() {
     #expect(HTMLEntities.text(named: Array("CounterClockwiseContourIntegral".unicodeScalars)) == ["\u{2233}"])
-    #expect(PromptCleaner.cleaned("&NotEqualTilde; &zwnj;&lang; &copy &copyx &lang") == "\u{2242}\u{338} \u{200C}\u{27E8} © ©x &lang")
+    #expect(
+      PromptCleaner.cleaned("&NotEqualTilde; &zwnj;&lang; &copy &copyx &lang")
+        == "\u{2242}\u{338} \u{200C}\u{27E8} © ©x &lang")
   }
 
-  @Test("misread text is repaired, also where it was misread twice, and only there", arguments: [
-    ("schÃ¶n", "schön"), ("sÃƒÂ³", "só"), ("L’Ã©tÃ© 日本", "L'été 日本"), ("voilÃ le travail", "voilà le travail"),
-    ("âœ” fine", "✔ fine"), ("Ângelo é alto", "Ângelo é alto"), ("ÃO", "ÃO"),
-  ])
+  @Test(
+    "misread text is repaired, also where it was misread twice, and only there",
+    arguments: [
+      ("schÃ¶n", "schön"), ("sÃƒÂ³", "só"), ("L’Ã©tÃ© 日本", "L'été 日本"), ("voilÃ le travail", "voilà le travail"),
+      ("âœ” fine", "✔ fine"), ("Ângelo é alto", "Ângelo é alto"), ("ÃO", "ÃO"),
+    ])
   func mojibake(text: String, expected: String) {
     #expect(Array(PromptCleaner.cleaned(text).unicodeScalars) == Array(expected.unicodeScalars))
   }

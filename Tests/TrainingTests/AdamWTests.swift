@@ -36,7 +36,9 @@ struct AdamWTests {
     }
   }
 
-  @Test("three updates agree with the definition in float64, the third after a gradient of zero", arguments: [1, 50, 70_000])
+  @Test(
+    "three updates agree with the definition in float64, the third after a gradient of zero",
+    arguments: [1, 50, 70_000])
   func updates(count: Int) {
     let parameter = Parameter(key: "w", tensor: .random([count], seed: 1), isTrainable: true)
     var optimizer = AdamW(settings)

@@ -55,7 +55,8 @@ struct CheckpointTests {
     #expect(try newest().step == 2)
   }
 
-  @Test("C06: a damaged manifest is named and passed over", arguments: ["", "{", "[]", "{\"format\": 1}", "\u{0}\u{1}"])
+  @Test(
+    "C06: a damaged manifest is named and passed over", arguments: ["", "{", "[]", "{\"format\": 1}", "\u{0}\u{1}"])
   func damagedManifest(text: String) throws {
     try training.run(run, to: 2, saveEvery: 1)
     try Data(text.utf8).write(to: URL(fileURLWithPath: path(2, "manifest.json")))

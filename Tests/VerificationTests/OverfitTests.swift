@@ -110,13 +110,16 @@ struct OverfitTests {
     private func moments(_ mean: Tensor) -> Tensor { .concatenated([mean, .filled(mean.shape, with: -30)], axis: 1) }
   }
 
-  private func train(_ model: Model, steps: Int, rate: Double) throws -> (losses: [Double], trainer: Trainer<CogVideoXTraining>) {
+  private func train(_ model: Model, steps: Int, rate: Double) throws -> (
+    losses: [Double], trainer: Trainer<CogVideoXTraining>
+  ) {
     var settings = StepSettings()
     settings.recomputes = false
     settings.accumulation = 4
     var trainer = try Trainer(
       model.training, source: Pairs(), optimizer: AdamW(.init(weightDecay: 0)),
-      schedule: LearningRateSchedule(peak: rate, course: .cosine, warmUpSteps: 20, totalSteps: steps), settings: settings)
+      schedule: LearningRateSchedule(peak: rate, course: .cosine, warmUpSteps: 20, totalSteps: steps),
+      settings: settings)
     var losses: [Double] = []
     let start = Date()
     for step in 0..<steps {
@@ -134,7 +137,9 @@ struct OverfitTests {
     let base = try Model(RandomSource(seed: 1)) { !$0.hasSuffix("pos_embedding") }
     _ = try train(base, steps: Int(environment["VAP_BASE"] ?? "") ?? 1500, rate: 2e-3)
     let weights = CurrentWeights(base.training.parameters)
-    let model = try Model(Mixed(base: weights, expert: RandomSource(seed: 2))) { CogVideoXTransformer.isExpertWeight($0) }
+    let model = try Model(Mixed(base: weights, expert: RandomSource(seed: 2))) {
+      CogVideoXTransformer.isExpertWeight($0)
+    }
     let frozen = model.training.parameters.filter { !$0.isTrainable }
     let before = frozen.map { $0.tensor.floats() }
     let (losses, _) = try train(model, steps: Int(environment["VAP_EXPERT"] ?? "") ?? 1500, rate: 2e-3)
@@ -163,7 +168,8 @@ struct OverfitTests {
       scheduler: SchedulerConfiguration.ddim(Self.diffusion).scheduler(steps: 30), guidance: .constant(1)
     ).run(
       denoiser, from: noise.noise(for: .initialLatents, shape: Self.latents), evaluation.conditions, noise: noise,
-      BackboneOptions(isGuided: false)) { _ in }
+      BackboneOptions(isGuided: false)
+    ) { _ in }
     let target = evaluation.target.doubles()
     let errors = zip(generated.doubles(), target).map { ($0 - $1) * ($0 - $1) }
     let range = (target.max() ?? 0) - (target.min() ?? 0)

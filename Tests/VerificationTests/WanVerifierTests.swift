@@ -28,9 +28,11 @@ struct WanVerifierTests {
     #expect(result.verdict == .passed, "\(result.line)")
   }
 
-  @Test("float32 results are an order of magnitude closer than the tolerance asks", arguments: [
-    "umt5", "clip", "vae", "transformer", "pipeline_unipc",
-  ])
+  @Test(
+    "float32 results are an order of magnitude closer than the tolerance asks",
+    arguments: [
+      "umt5", "clip", "vae", "transformer", "pipeline_unipc",
+    ])
   func resultsAreClose(name: String) throws {
     let verifier = try Verifier(directory: Self.directory)
     let result = verifier.verdict(on: try GoldenSet(directory: Self.directory).golden(name))
@@ -40,10 +42,18 @@ struct WanVerifierTests {
     #expect(result.comparison.comparedValues > 1000)
   }
 
-  @Test("a changed weight makes a case fail, and the first tensor that deviates is named", arguments: [
-    ("transformer", "diffusion_pytorch_model-00003-of-00004.safetensors", "attn2_mot_ref.add_v_proj.weight", "transformer", "block2."),
-    ("vae", "diffusion_pytorch_model.safetensors", "decoder.up_blocks.0.upsamplers.0.time_conv.weight", "vae", "decode"),
-  ])
+  @Test(
+    "a changed weight makes a case fail, and the first tensor that deviates is named",
+    arguments: [
+      (
+        "transformer", "diffusion_pytorch_model-00003-of-00004.safetensors", "attn2_mot_ref.add_v_proj.weight",
+        "transformer", "block2."
+      ),
+      (
+        "vae", "diffusion_pytorch_model.safetensors", "decoder.up_blocks.0.upsamplers.0.time_conv.weight", "vae",
+        "decode"
+      ),
+    ])
   func deviationIsNamed(component: String, file: String, key: String, name: String, place: String) throws {
     let temporary = try TemporaryDirectory()
     let copy = temporary.file("set")

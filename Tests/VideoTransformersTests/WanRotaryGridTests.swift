@@ -26,14 +26,16 @@ struct WanRotaryGridTests {
     #expect(abs(angles(1, 0, 0)[1] - pow(10000, -2.0 / 44)) < 1e-15)
   }
 
-  @Test("other head sizes give time what is left of thirds in pairs", arguments: [(16, 4), (32, 6), (10, 3), (128, 22)])
+  @Test(
+    "other head sizes give time what is left of thirds in pairs", arguments: [(16, 4), (32, 6), (10, 3), (128, 22)])
   func otherHeads(headSize: Int, timePairs: Int) {
     let angles = WanRotaryGrid(headSize: headSize, frames: 2, rows: 1, columns: 1).targetAngles()
     let second = angles[(headSize / 2)...]
     #expect(second.filter { $0 != 0 }.count == timePairs)
   }
 
-  @Test("the reference ends one latent frame before the target, each of several follows the one before", arguments: 1...3)
+  @Test(
+    "the reference ends one latent frame before the target, each of several follows the one before", arguments: 1...3)
   func references(count: Int) {
     let angles = grid.referenceAngles(count: count, .temporalBias)
     let times = stride(from: 0, to: angles.count, by: 8 * 64).map { angles[$0] }

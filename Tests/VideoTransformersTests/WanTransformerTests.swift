@@ -45,10 +45,12 @@ struct WanTransformerTests {
           rotary: grid.referenceTable(count: references, .temporalBias)))
   }
 
-  @Test("the published model has the published tensors", arguments: [
-    (Array(stride(from: 0, to: 40, by: 4)), 1643, 20_674_265_664), (Array(stride(from: 0, to: 40, by: 2)), 1963, 0),
-    (Array(0..<40), 2603, 0),
-  ])
+  @Test(
+    "the published model has the published tensors",
+    arguments: [
+      (Array(stride(from: 0, to: 40, by: 4)), 1643, 20_674_265_664), (Array(stride(from: 0, to: 40, by: 2)), 1963, 0),
+      (Array(0..<40), 2603, 0),
+    ])
   func publishedSize(expertLayers: [Int], tensors: Int, elements: Int) {
     var configuration = WanConfiguration()
     configuration.inChannels = 36
@@ -116,7 +118,9 @@ struct WanTransformerTests {
     }
   }
 
-  @Test("leaving out unread work changes no bit, wherever the last expert stands", arguments: [[0], [1], [2, 0], [0, 1, 2]])
+  @Test(
+    "leaving out unread work changes no bit, wherever the last expert stands",
+    arguments: [[0], [1], [2, 0], [0, 1, 2]])
   func unreadWork(layers: [Int]) throws {
     var configuration = Self.configuration
     configuration.expertLayers = layers

@@ -40,7 +40,8 @@ extension TrainableBackbone {
 
   /// Builds a model from these weights; throws unless they fit.
   func build<Model>(
-    _ weights: any ParameterSource, adapters: [any AdapterSource], ignoring ignorable: (String) -> Bool = { _ in false },
+    _ weights: any ParameterSource, adapters: [any AdapterSource],
+    ignoring ignorable: (String) -> Bool = { _ in false },
     training isTrained: @escaping @Sendable (String) -> Bool = { _ in false }, _ make: (ParameterScope) -> Model
   ) throws -> (model: Model, parameters: [Parameter]) {
     let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)

@@ -35,7 +35,8 @@ package struct CheckpointFolder: Sendable, Equatable {
           ? CheckpointFailure.noOptimizer(path: self.path)
           : CheckpointFailure.missingFile(path: self.path, name: file.name)
       }
-      guard try RegularFile(path: path).size == file.bytes, try ContentDigest(ofFile: path).description == file.sha256 else {
+      guard try RegularFile(path: path).size == file.bytes, try ContentDigest(ofFile: path).description == file.sha256
+      else {
         throw CheckpointFailure.damagedFile(path: self.path, name: file.name)
       }
     }

@@ -22,7 +22,8 @@ struct RateMeter {
     smoothedSeconds = smoothed
     samplesPerSecond = Double(samples) / max(smoothed, 1e-9)
     return StepTiming(
-      step: step, seconds: seconds, loadingSeconds: loadingSeconds, samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+      step: step, seconds: seconds, loadingSeconds: loadingSeconds,
+      samplesPerSecond: Double(samples) / max(seconds, 1e-9))
   }
 
   /// `train 12/100  loss 1.2345  lr 1.0e-05  gradient 0.071  3.21 samples/s  0:27 left`

@@ -14,7 +14,9 @@ struct PreprocessCases {
     }
     for (key, value) in golden.info["evenly_indices"]?.object ?? [:] {
       let numbers = key.split(separator: "->").compactMap { Int($0) }
-      guard numbers.count == 2, let indices = value.ints else { throw golden.failure("has bad evenly_indices '\(key)'") }
+      guard numbers.count == 2, let indices = value.ints else {
+        throw golden.failure("has bad evenly_indices '\(key)'")
+      }
       comparison.compare(key, FrameSelection.evenIndices(selecting: numbers[1], of: numbers[0]), indices)
     }
   }
