@@ -69,13 +69,6 @@ package struct StoredMatrix {
 }
 
 package enum LinearKernel {
-  // A tile's size trades OpenBLAS's packing of operands, which large tiles repeat less, against threads that wait for
-  // the last tile: measured in scripts/bench/NOTES.md.
-  private static let tileRows = 544
-  private static let tileOutputs = 768
-  /// Inputs multiplied at a time, which bounds a widened block of weights to 12 MB.
-  private static let tileInputs = 4096
-
   /// output = activation(input weight' + bias)
   ///
   /// - Parameters: input `[rows, inputs]` and output `[rows, outputs]`, dense; weight `[outputs, inputs]`; bias
@@ -84,34 +77,12 @@ package enum LinearKernel {
     _ input: UnsafePointer<Float>, rows: Int, _ weight: StoredMatrix, bias: UnsafePointer<Float>?,
     _ activation: Activation, _ output: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs) = (weight.columns, weight.rows)
-    let isPacked = PackedProduct.isFast(rows: rows)
-    let rowTiles = Tiling(count: rows, limit: isPacked ? PackedProduct.tileRows : tileRows, multiple: 16)
-    let panels = Tiling(count: outputs, limit: isPacked ? PackedProduct.panel : tileOutputs, multiple: 64)
-    let chunks = Tiling(count: inputs, limit: isPacked ? PackedProduct.depth : tileInputs, multiple: 64)
-    // Sound: tiles write disjoint parts of the output and only read everything else.
-    nonisolated(unsafe) let (input, bias, output, weight) = (input, bias, output, weight)
-    Workers.forEach(rowTiles.tiles * panels.tiles) { tile in
-      let rowRange = rowTiles[tile % rowTiles.tiles]
-      let panel = panels[tile / rowTiles.tiles]
-      let target = output + rowRange.lowerBound * outputs + panel.lowerBound
-      for chunk in 0..<chunks.tiles {
-        let columns = chunks[chunk]
-        let source = input + rowRange.lowerBound * inputs + columns.lowerBound
-        weight.withBlock(rows: panel, columns: columns) { weights, stride in
-          if isPacked {
-            PackedProduct.multiply(
-              rowRange.count, panel.count, columns.count, source, strideA: inputs, weights, strideB: stride,
-              transposedB: true, adds: chunk > 0, target, strideC: outputs)
-          } else {
-            BLAS.multiply(
-              rowRange.count, panel.count, columns.count, source, strideA: inputs, weights, strideB: stride,
-              beta: chunk == 0 ? 0 : 1, target, strideC: outputs)
-          }
-        }
-      }
+    let outputs = weight.rows
+    // Sound: it is only read.
+    nonisolated(unsafe) let bias = bias
+    WeightProduct.multiply(input, rows: rows, weight, transposed: true, output) { tile, rows, columns in
       kernels.bias_activate(
-        target, rowRange.count, outputs, bias.map { $0 + panel.lowerBound }, activation.code, panel.count)
+        tile, rows, outputs, bias.map { $0 + columns.lowerBound }, activation.code, columns.count)
     }
   }
 }

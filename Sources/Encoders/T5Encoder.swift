@@ -51,7 +51,8 @@ package struct T5Encoder: Sendable {
     let hidden = try context.run(blocks, on: embedded) { index, block, hidden in
       positionBias = block.positionBias(tokens: tokens)?.dense() ?? positionBias
       // The first block owns a bias in either family.
-      let output = block(hidden, positionBias: positionBias!, keyCounts: keyCounts)
+      guard let positionBias else { preconditionFailure("no block up to \(index) owns a position bias") }
+      let output = block(hidden, positionBias: positionBias, keyCounts: keyCounts)
       context.probe("hidden_\(index + 1)", output)
       return output
     }

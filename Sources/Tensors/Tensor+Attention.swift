@@ -135,7 +135,7 @@ extension Tensor {
       parts.allSatisfy { $0.keys.shape[0] == batch && $0.keys.shape[1] == heads && $0.keys.shape[3] == headSize },
       "queries \(shape) attend to \(parts.map(\.keys.shape))")
     precondition(
-      bias == nil || bias!.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }],
+      bias.map { $0.shape == [heads, tokens, parts.reduce(0) { $0 + $1.keys.shape[2] }] } ?? true,
       "attention bias \(bias?.shape ?? []) for queries \(shape)")
     requireUnrecorded(bias, operation: "attention with a variable bias")
     let scale = scale ?? 1 / Float(headSize).squareRoot()
