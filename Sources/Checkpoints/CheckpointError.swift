@@ -13,7 +13,6 @@ package enum CheckpointError: Failure, Equatable {
   case missingTensor(path: String, name: String)
   case shapeMismatch(path: String, name: String, expected: Shape, found: Shape)
   case notAWeight(path: String, name: String, type: DType)
-  case namesDiffer(path: String, missing: [String], unexpected: [String])
   case notFinite(path: String, counts: [String: Int])
 
   package var category: FailureCategory { .badInput }
@@ -47,18 +46,10 @@ package enum CheckpointError: Failure, Equatable {
       return
         "\(path): tensor '\(printable(name))' has element type \(type.safetensorsName); a weight must be F32, BF16 or "
         + "F16"
-    case .namesDiffer(let path, let missing, let unexpected):
-      return "\(path): the tensors do not fit the model configuration: "
-        + [Self.listing(missing, "missing"), Self.listing(unexpected, "unexpected")].compactMap { $0 }
-        .joined(separator: "; ")
     case .notFinite(let path, let counts):
       return "\(path): NaN or infinite values: "
         + Self.firstTen(counts.sorted { $0.key < $1.key }.map { "'\(printable($0.key))' (\($0.value))" })
     }
-  }
-
-  private static func listing(_ names: [String], _ what: String) -> String? {
-    names.isEmpty ? nil : "\(names.count) \(what): " + firstTen(names.map { "'\(printable($0))'" })
   }
 
   private static func firstTen(_ items: [String]) -> String {

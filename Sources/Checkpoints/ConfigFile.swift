@@ -3,8 +3,7 @@ import Runtime
 
 /// A JSON file that configures a model: `config.json`, `scheduler_config.json`, `model_index.json`.
 ///
-/// Keys that a type does not decode are allowed, because published files carry settings of many versions; `unknownKeys`
-/// lists them.
+/// Keys that a type does not decode are allowed, because published files carry settings of many versions.
 package struct ConfigFile: Sendable {
   package let path: String
   /// The whole file as a tree, for fields that no type describes.
@@ -57,12 +56,6 @@ package struct ConfigFile: Sendable {
   package var className: String? {
     guard case .object(let members) = contents, case .string(let name) = members["_class_name"] else { return nil }
     return name
-  }
-
-  /// Top-level keys outside of `known`, sorted.
-  package func unknownKeys(besides known: some Sequence<String>) -> [String] {
-    guard case .object(let members) = contents else { return [] }
-    return Set(members.keys).subtracting(known).sorted()
   }
 }
 

@@ -144,16 +144,6 @@ extension WeightStore {
     return tensor
   }
 
-  /// Throws unless the names of the tensors are exactly `expected`.
-  package func checkNames(_ expected: some Sequence<String>) throws(CheckpointError) {
-    let expected = Set(expected)
-    let missing = expected.filter { !contains($0) }.sorted()
-    let unexpected = names.filter { !expected.contains($0) }
-    guard missing.isEmpty, unexpected.isEmpty else {
-      throw .namesDiffer(path: path, missing: missing, unexpected: unexpected)
-    }
-  }
-
   /// Throws if one of the files was truncated or rewritten since it was opened.
   package func checkUnchanged() throws(FileFailure) {
     for shard in shards { try shard.checkUnchanged() }

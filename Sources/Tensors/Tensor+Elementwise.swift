@@ -51,14 +51,6 @@ extension Tensor {
       .recorded(from: [self]) { gradient, store in store.add(gradient.scaled(by: scale), to: node) }
   }
 
-  /// x / (sqrt(squares) scale + epsilon), element by element; for optimizers, without a backward pass.
-  package func divided(byRootOf squares: Tensor, rootScale scale: Float, adding epsilon: Float) -> Tensor {
-    requireUnrecorded(self, squares, operation: "division by a root")
-    return Tensor.zipped(self, squares) { output, x, squares, count in
-      for index in 0..<count { output[index] = x[index] / (squares[index].squareRoot() * scale + epsilon) }
-    }
-  }
-
   /// The sum of all squares, in float64.
   package func squaredNorm() -> Double { totalled { Double($0) * Double($0) } }
 

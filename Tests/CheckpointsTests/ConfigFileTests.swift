@@ -47,7 +47,6 @@ import Testing
     let file = try ConfigFile(path: path)
     #expect(try file.decode(Config.self) == Config(layers: 2, scale: 1))
     #expect(file.className == "Model")
-    #expect(file.unknownKeys(besides: ["layers", "scale", "flags", "parts", "_class_name"]) == ["alpha", "zebra"])
   }
 
   @Test(

@@ -73,7 +73,7 @@ struct ParameterLoaderTests {
     #expect(try loader.finish(ignoring: { $0 == "a" }) == ["c"])
   }
 
-  @Test("Messages list ten names and count the rest, with control characters made visible")
+  @Test("M06: messages list ten names and count the rest, with control characters made visible")
   func messages() throws {
     let loader = ParameterLoader(FixedSource(tensors: [:]))
     for index in 0..<12 { _ = loader.root.parameter("key\n\(index)", [1]) }

@@ -111,10 +111,6 @@ struct vap_kernels {
   // Rotates interleaved pairs: (x0, x1) -> (x0 c - x1 s, x1 c + x0 s); tables hold n values each, pairs repeated.
   void (*rotate_pairs)(float *out, const float *in, const float *cosines, const float *sines, ptrdiff_t n);
 
-  // One step of online softmax on a tile of scores (base-2 logits), in place:
-  // per row: m' = max(m, max s); s = 2^(s - m'); sum = sum 2^(m - m') + total(s); output row *= 2^(m - m').
-  void (*online_softmax)(float *scores, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride, float *maxima,
-                         float *sums, float *output, ptrdiff_t head_size);
   // Softmax of one row in place, after adding `bias` where given.
   void (*softmax)(float *row, const float *_Nullable bias, ptrdiff_t n);
 

@@ -23,18 +23,7 @@ enum HTMLEntities {
   /// Replaces all references, also those that browsers tolerate: without a semicolon, or with the numbers of
   /// Windows-1252.
   static func unescaped(_ text: Scalars) -> Scalars {
-    var result: Scalars = []
-    var index = 0
-    while index < text.count {
-      if text[index] == "&", let (replacement, end) = reference(text, at: index + 1) {
-        result += replacement
-        index = end
-      } else {
-        result.append(text[index])
-        index += 1
-      }
-    }
-    return result
+    text.replacing { text[$0] == "&" ? reference(text, at: $0 + 1) : nil }
   }
 
   /// The reference whose name or number starts at a place, and where the text goes on.

@@ -1,6 +1,26 @@
 /// Unicode scalars in order. Cleaning works on them rather than on strings, for which different scalars can be equal.
 typealias Scalars = [Unicode.Scalar]
 
+extension [Unicode.Scalar] {
+  /// The text with each part replaced that `match` finds where it is asked, from the front; the search goes on behind it.
+  ///
+  /// - Parameter match: what replaces the part that starts at a place, and the place behind it; nil if none starts there.
+  func replacing(_ match: (_ start: Int) -> (text: Scalars, end: Int)?) -> Scalars {
+    var result: Scalars = []
+    var index = 0
+    while index < count {
+      if let (replacement, end) = match(index) {
+        result += replacement
+        index = end
+      } else {
+        result.append(self[index])
+        index += 1
+      }
+    }
+    return result
+  }
+}
+
 /// A set of scalars, written like a bracket of a regular expression: "a-z°".
 struct ScalarSet: Sendable, ExpressibleByStringLiteral {
   /// Sorted, apart from each other.

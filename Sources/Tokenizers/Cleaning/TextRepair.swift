@@ -41,18 +41,7 @@ enum TextRepair {
 
   /// Resolves references with a semicolon, also names in capitals: "&EACUTE;".
   private static func resolvingEntities(_ text: Scalars) -> Scalars {
-    var result: Scalars = []
-    var index = 0
-    while index < text.count {
-      if let (replacement, end) = entity(text, at: index) {
-        result += replacement
-        index = end
-      } else {
-        result.append(text[index])
-        index += 1
-      }
-    }
-    return result
+    text.replacing { entity(text, at: $0) }
   }
 
   private static func entity(_ text: Scalars, at start: Int) -> (text: Scalars, end: Int)? {
