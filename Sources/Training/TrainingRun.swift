@@ -39,18 +39,19 @@ package struct TrainingRun<Model: TrainingModel> {
   /// Takes possession of the folder; throws `CheckpointFailure.locked` if another process has it.
   ///
   /// - Parameters:
-  ///   - configuration: path of the transformer's `config.json`; read when a checkpoint is written.
+  ///   - configuration: path of the `config.json` of what is trained; read when a checkpoint is written.
+  ///   - component: the name of what is trained among the parts of a pipeline.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String, adapters: AdapterExport? = nil
+    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil
   ) throws {
     try makeFolder(folder.path)
     try makeFolder(folder.validation)
     lock = try RunLock(path: folder.lock)
     log = try RunLog(path: folder.log)
     timings = try RunLog(path: folder.timings)
-    store = CheckpointStore(directory: folder.checkpoints)
+    store = CheckpointStore(directory: folder.checkpoints, component: component)
     self.trainer = trainer
     self.folder = folder
     self.settings = settings

@@ -16,7 +16,9 @@ extension CogVideoXBackbone: TrainableBackbone {
     return CogVideoXTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
       autoencoder: autoencoder, positionDesign: transformer.positionDesign,
-      noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
+      noisyReferenceLevels: additions.plan?.noisyReferenceLevels,
+      objective: additions.plan?.objective ?? ObjectivePlan(),
+      faults: faults)
   }
 
   package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {

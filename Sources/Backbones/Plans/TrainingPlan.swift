@@ -5,7 +5,7 @@ import VideoTransformers
 /// What of a model is trained, from what start, and how the target learns of the references.
 ///
 /// Decoded from the keys of a training's YAML file, all optional: `start`, `train`, `layers`, `coupling`,
-/// `position-design`, `lora: {rank, alpha, targets}` and `noisy-references`.
+/// `position-design`, `lora: {rank, alpha, targets}`, `noisy-references` and `objective`.
 package struct TrainingPlan: Sendable, Equatable {
   /// Where the weights come from that no training has changed yet.
   package enum Start: String, Sendable, CaseIterable {
@@ -36,6 +36,7 @@ package struct TrainingPlan: Sendable, Equatable {
   package var adapters = AdapterPlan()
   /// From how many of the lowest noise levels the references' is drawn; nil leaves them clean.
   package var noisyReferenceLevels: Int?
+  package var objective = ObjectivePlan()
 
   package init() {}
 }
@@ -48,6 +49,7 @@ extension TrainingPlan: Decodable {
     case positionDesign = "position-design"
     case lora
     case noisyReferences = "noisy-references"
+    case objective
   }
 
   /// Reads its keys and leaves others to other readers of the same file; throws `InvalidField` or `DecodingError`.
@@ -66,6 +68,7 @@ extension TrainingPlan: Decodable {
     if let noisyReferenceLevels {
       try InvalidField.check(Key.noisyReferences.rawValue, noisyReferenceLevels, in: 1...1000)
     }
+    objective = try values.decodeIfPresent(ObjectivePlan.self, forKey: .objective) ?? objective
   }
 
   private struct AnyKey: CodingKey {
@@ -96,6 +99,7 @@ extension TrainingPlan {
     identity[Key.coupling.rawValue] = coupling?.rawValue
     identity[Key.positionDesign.rawValue] = positionDesign?.rawValue
     identity[Key.noisyReferences.rawValue] = noisyReferenceLevels.map { "\($0)" }
+    if objective != ObjectivePlan() { identity[Key.objective.rawValue] = "\(objective)" }
     if trained == .lora {
       identity[Key.lora.rawValue] = "\(adapters.rank), \(adapters.alpha), \(adapters.targets.joined(separator: " "))"
     }
