@@ -77,7 +77,7 @@ let rows: [Row] = [
     name: "Commands",
     imports: [
       "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
-      "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Schedulers", "Autoencoders", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Runtime
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,7 +39,19 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .customLong("set"), help: "Any key of the settings, as key=value.") var changes: [String] = []
 
   func run() throws {
-    try TrainJob(TrainSettings(file: config, changes: try keyValues())).run()
+    let settings = try TrainSettings(file: config, changes: try keyValues())
+    switch settings.component {
+    case "transformer":
+      if let miniature = settings.miniature { return try MiniatureTrainJob(settings, miniature).run() }
+      try TrainJob(settings).run()
+    case "vae":
+      guard let miniature = settings.miniature else {
+        throw UsageFailure("'component: vae' needs 'miniature': autoencoders are trained on its clips")
+      }
+      try AutoencoderTrainJob(settings, miniature).run()
+    default:
+      throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
+    }
   }
 
   /// What the options change, in the words of the file.
