@@ -37,7 +37,7 @@ package enum RoundedProduct {
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<UInt32>, strideA: Int, _ b: UnsafePointer<Float>, strideB: Int,
     transposedB: Bool, adds: Bool, _ c: UnsafeMutablePointer<Float>, strideC: Int
   ) {
-    precondition(n <= PackedProduct.panel && k <= depth, "a product of \(n) columns and \(k) terms does not fit a panel")
+    precondition(n <= PackedProduct.panel && k <= depth, "\(n) columns and \(k) terms do not fit a panel")
     guard let pairKernels else { preconditionFailure("products of pairs on a processor without them") }
     let width = (n + kernels.lanes - 1) / kernels.lanes * kernels.lanes
     let pairs = (k + 1) / 2

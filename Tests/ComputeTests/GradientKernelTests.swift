@@ -95,7 +95,7 @@ struct GradientKernelTests {
     expectRow(sum, zip(slope, normed).map { 1 + $0 * $1 }, absolute: 5e-6, relative: 1e-6)
   }
 
-  @Test("Softmax from the log-sum-exp of base-2 logits, a query in each column", arguments: KernelTable.all, [1, 7, 45])
+  @Test("Softmax from base-2 log-sum-exps, a query in each column", arguments: KernelTable.all, [1, 7, 45])
   func softmax(table: KernelTable, count: Int) {
     let (width, queries, logitScale, scale) = (2 * table.kernels.lanes, table.kernels.lanes + 3, Float(1.5), Float(0.5))
     var (scores, gradients) = (normals(count * width, seed: 1), normals(count * width, seed: 2))
