@@ -12,12 +12,12 @@ import Training
 /// One run of `vap train` with `component: vae`: the autoencoder of a small CogVideoX pipeline, on the miniature world.
 ///
 /// At its end the run's folder `vae` holds the autoencoder with the scaling factor of its latents.
-struct AutoencoderTrainJob {
+struct AutoencoderTrainJob: TrainingJob {
   private let settings: TrainSettings
   private let miniature: MiniatureSettings
   private let folder: RunFolder
   private let backbone: CogVideoXBackbone
-  private let recipe: TrainRecipe
+  let recipe: TrainRecipe
 
   /// Checks everything that can be checked before weights are looked at.
   init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {

@@ -10,13 +10,13 @@ import Training
 ///
 /// Without references (`references: 0`) the backbone learns from captions; with one, the expert learns from references, and
 /// captions say nothing.
-struct MiniatureTrainJob {
+struct MiniatureTrainJob: TrainingJob {
   private let settings: TrainSettings
   private let miniature: MiniatureSettings
   private let folder: RunFolder
   private let backbone: CogVideoXBackbone
   private let geometry: ClipGeometry
-  private let recipe: TrainRecipe
+  let recipe: TrainRecipe
 
   /// Checks everything that can be checked before weights are looked at.
   init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {

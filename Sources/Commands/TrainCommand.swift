@@ -1,6 +1,13 @@
 import ArgumentParser
+import Compute
 import Foundation
 import Runtime
+
+/// A checked training of one kind, ready to run.
+protocol TrainingJob {
+  var recipe: TrainRecipe { get }
+  func run() throws
+}
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -27,7 +34,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Peak learning rate (default: 1e-5).") var learningRate: String?
   @Option(help: "Steps during which the learning rate rises (default: 1000).") var warmup: String?
   @Option(help: "Samples of one step (default: 1).") var accumulation: String?
-  @Option(help: "float32, mixed (bfloat16 weights with float32 originals) or bfloat16 (default: float32).")
+  @Option(help: "float32, mixed (bfloat16 products, float32 originals) or bfloat16 (default: float32).")
   var precision: String?
   @Option(help: "Seed of all random numbers (default: 42).") var seed: String?
   @Option(help: "none, or reference: faults of the published training and its bfloat16 states (default: none).")
@@ -40,18 +47,17 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     let settings = try TrainSettings(file: config, changes: try keyValues())
-    switch settings.component {
-    case "transformer":
-      if let miniature = settings.miniature { return try MiniatureTrainJob(settings, miniature).run() }
-      try TrainJob(settings).run()
-    case "vae":
-      guard let miniature = settings.miniature else {
+    let job: any TrainingJob =
+      switch (settings.component, settings.miniature) {
+      case ("transformer", nil): try TrainJob(settings)
+      case ("transformer", let miniature?): try MiniatureTrainJob(settings, miniature)
+      case ("vae", let miniature?): try AutoencoderTrainJob(settings, miniature)
+      case ("vae", nil):
         throw UsageFailure("'component: vae' needs 'miniature': autoencoders are trained on its clips")
+      default:
+        throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
       }
-      try AutoencoderTrainJob(settings, miniature).run()
-    default:
-      throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
-    }
+    try RoundedProduct.$isEnabled.withValue(job.recipe.roundsProducts) { try job.run() }
   }
 
   /// What the options change, in the words of the file.

@@ -6,12 +6,12 @@ import Runtime
 import Training
 
 /// One run of `vap train`: checked settings, and what is made of them.
-struct TrainJob {
+struct TrainJob: TrainingJob {
   private let settings: TrainSettings
   private let clips: EncodeJob
   private let folder: RunFolder
   private let backbone: any TrainableBackbone
-  private let recipe: TrainRecipe
+  let recipe: TrainRecipe
 
   /// Checks everything that can be checked before weights and videos are looked at.
   init(_ settings: TrainSettings) throws {

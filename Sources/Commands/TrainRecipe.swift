@@ -9,6 +9,8 @@ struct TrainRecipe {
   let run: RunSettings
   let schedule: LearningRateSchedule
   let optimizer: any Optimizer
+  /// Whether linear maps round what they multiply to bfloat16.
+  let roundsProducts: Bool
   let pairing: PairingRules
   private let settings: TrainSettings
 
@@ -48,6 +50,10 @@ struct TrainRecipe {
     let precision =
       try settings.precision.map { try Self.choice($0, "precision", Precision.self) }
       ?? (isReference ? .bfloat16 : .float32)
+    // Weights in 16 bits ask for products of 16 bits.
+    roundsProducts =
+      try settings.products.map { try Self.choice($0, "products", ProductPrecision.self) == .bfloat16 }
+      ?? (precision != .float32)
     self.settings = settings
     var steps = StepSettings()
     steps.seed = settings.seed
@@ -89,6 +95,7 @@ struct TrainRecipe {
     self.pairing = pairing
   }
 
+  private enum ProductPrecision: String, CaseIterable { case float32, bfloat16 }
   private enum OptimizerName: String, CaseIterable { case adamw, muon }
 
   private static func optimizer(_ settings: TrainSettings, _ precision: Precision) throws(UsageFailure) -> any Optimizer
@@ -147,6 +154,7 @@ struct TrainRecipe {
     ]
     identity.merge(settings.plan.identity) { $1 }
     identity.merge(clips) { $1 }
+    identity["products"] = settings.products
     identity["batch"] = settings.batch.map { "\($0)" }
     if settings.optimizer != "adamw" {
       identity["optimizer"] = settings.optimizer

@@ -40,6 +40,7 @@ struct TrainSettings: Decodable {
   var maxGradientNorm = 1.0
   var ema: Double?
   var precision: String?
+  var products: String?
   var seed: UInt64 = 42
   var recompute = true
   var maxSkipped = 10
@@ -71,7 +72,7 @@ struct TrainSettings: Decodable {
     case beta1, beta2, epsilon
     case weightDecay = "weight-decay"
     case maxGradientNorm = "max-grad-norm"
-    case ema, precision, seed, recompute
+    case ema, precision, products, seed, recompute
     case maxSkipped = "max-skipped"
     case saveEvery = "save-every"
     case keep
@@ -130,6 +131,7 @@ struct TrainSettings: Decodable {
     try read(.maxGradientNorm, into: &maxGradientNorm)
     try read(.ema, into: &ema)
     try read(.precision, into: &precision)
+    try read(.products, into: &products)
     try read(.seed, into: &seed)
     try read(.recompute, into: &recompute)
     try read(.maxSkipped, into: &maxSkipped)
