@@ -11,6 +11,8 @@ package struct TrainingPlan: Sendable, Equatable {
   package enum Start: String, Sendable, CaseIterable {
     /// The checkpoint; where it has no expert, the expert starts as a copy of the base.
     case checkpoint
+    /// As above, but an expert starts as a copy of the base even where the checkpoint has one.
+    case base
     /// Fresh values, drawn from the run's seed; of the checkpoint only configurations are read.
     case random
   }
@@ -131,7 +133,12 @@ extension TrainingPlan {
   ///
   /// - Parameter checkpoint: those of the directory; not called for a random start.
   package func weights(seed: UInt64, checkpoint: () throws -> any ParameterSource) rethrows -> any ParameterSource {
-    let base: any ParameterSource = start == .random ? FreshSource(seed: seed) : try checkpoint()
+    let base: any ParameterSource =
+      switch start {
+      case .checkpoint: try checkpoint()
+      case .base: BaseOnlySource(try checkpoint(), suffix: expertSuffix)
+      case .random: FreshSource(seed: seed)
+      }
     return CopiedExpertSource(base, suffix: expertSuffix)
   }
 
