@@ -66,7 +66,8 @@ package struct HTMLReport {
         "<figure><figcaption>\(HTMLText.escaped(plot.title))</figcaption>\(plot.svg)</figure>"
       }
     }
-    return figures.isEmpty ? "" : "<h2>Beside the paper's systems</h2><div class=\"plots\">\(figures.joined())</div>"
+    guard !figures.isEmpty else { return "" }
+    return "<h2>Beside the paper's systems, or by category</h2><div class=\"plots\">\(figures.joined())</div>"
   }
 
   private var categories: String {
@@ -83,6 +84,7 @@ package struct HTMLReport {
       return "<li>Judges \(HTMLText.escaped(agreement.first)) and \(HTMLText.escaped(agreement.second)): "
         + "rank correlation \(value) over \(agreement.count) samples</li>"
     }
+    if let speeds = result.speeds { items.append("<li>\(HTMLText.escaped(speeds.sentence))</li>") }
     return items.isEmpty ? "" : "<h2>Remarks</h2><ul>\(items.joined())</ul>"
   }
 

@@ -14,10 +14,11 @@ package struct ReportTable: Sendable, Equatable {
       [row.system] + names.map { name in row.scores[name].map { Self.number($0) } ?? "-" }
     }
     let own = result.summaries.map { summary in Self.cell(summary.mean, summary.lower, summary.upper) }
+    let errors = result.summaries.map { summary in summary.standardError.map { Self.number($0) } ?? "-" }
     let counts = result.summaries.map { "\($0.count) of \(result.samples.count)" }
     return ReportTable(
       header: ["system"] + result.columns.map(\.title),
-      rows: published + [[result.system] + own, ["samples scored"] + counts])
+      rows: published + [[result.system] + own, ["standard error"] + errors, ["samples scored"] + counts])
   }
 
   /// Means by category; nil where the benchmark names none.
@@ -28,7 +29,8 @@ package struct ReportTable: Sendable, Equatable {
       [name]
         + result.summaries.map { summary in
           guard let part = summary.categories.first(where: { $0.category == name }) else { return "-" }
-          return cell(part.mean, part.lower, part.upper) + " (\(part.count))"
+          let error = part.standardError.map { " ± \(number($0))" } ?? ""
+          return number(part.mean) + error + " (\(part.count))"
         }
     }
     return ReportTable(header: ["category"] + result.columns.map(\.title), rows: rows)
@@ -54,6 +56,14 @@ package struct ReportTable: Sendable, Equatable {
     guard let mean else { return "-" }
     guard let lower, let upper else { return number(mean) }
     return "\(number(mean)) [\(number(lower)), \(number(upper))]"
+  }
+}
+
+extension EvaluationResult.SpeedAgreement {
+  /// For the remarks of a report.
+  package var sentence: String {
+    "shown and generated speeds: correlation "
+      + (correlation.map { ReportTable.cell($0, lower, upper) } ?? "not defined") + " over \(count) samples"
   }
 }
 
@@ -103,6 +113,7 @@ package enum MarkdownReport {
     if !result.skipped.isEmpty {
       parts += ["## Not run", result.skipped.map { "- \($0.metric): \($0.reason)" }.joined(separator: "\n")]
     }
+    if let speeds = result.speeds { parts += ["## Speeds", "- \(speeds.sentence)"] }
     if !result.agreements.isEmpty {
       let lines = result.agreements.map { agreement in
         let value = agreement.rankCorrelation.map { ReportTable.number($0) } ?? "not defined"
