@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Foundation
 
 struct TrainCommand: ParsableCommand {
@@ -26,7 +27,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Peak learning rate (default: 1e-5).") var learningRate: String?
   @Option(help: "Steps during which the learning rate rises (default: 1000).") var warmup: String?
   @Option(help: "Samples of one step (default: 1).") var accumulation: String?
-  @Option(help: "float32, mixed (bfloat16 weights with float32 originals) or bfloat16 (default: float32).")
+  @Option(help: "float32, mixed (bfloat16 products, float32 originals) or bfloat16 (default: float32).")
   var precision: String?
   @Option(help: "Seed of all random numbers (default: 42).") var seed: String?
   @Option(help: "none, or reference: faults of the published training and its bfloat16 states (default: none).")
@@ -38,7 +39,9 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .customLong("set"), help: "Any key of the settings, as key=value.") var changes: [String] = []
 
   func run() throws {
-    try TrainJob(TrainSettings(file: config, changes: try keyValues())).run()
+    let job = try TrainJob(TrainSettings(file: config, changes: try keyValues()))
+    // Weights in 16 bits ask for products of 16 bits.
+    try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
   }
 
   /// What the options change, in the words of the file.

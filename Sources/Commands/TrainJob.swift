@@ -44,6 +44,9 @@ struct TrainJob {
     if let threads = settings.threads { Workers.threadCount = threads }
   }
 
+  /// In which type weights and moments are kept.
+  var precision: Precision { recipe.optimizer.precision }
+
   func run() throws {
     let printer = ProgressPrinter()
     defer { printer.finish() }
