@@ -59,6 +59,14 @@ package struct ReportTable: Sendable, Equatable {
   }
 }
 
+extension EvaluationResult.JudgeUsage {
+  /// For the remarks of a report.
+  package var sentence: String {
+    "judge \(judge): \(answers) answers, \(failedAnswers) of them without a score; \(inputTokens) tokens read, "
+      + "\(outputTokens) written" + (dollars.map { ", US$ \(ReportTable.number($0))" } ?? "")
+  }
+}
+
 extension EvaluationResult.SpeedAgreement {
   /// For the remarks of a report.
   package var sentence: String {
@@ -105,13 +113,16 @@ package enum MarkdownReport {
     parts.append(
       "\(result.samples.count) samples, \(missing.count) missing"
         + (missing.isEmpty ? "." : ": rows \(missing.map { "\($0.row)" }.joined(separator: ", ")).")
-        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's.")
+        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's, on its own benchmark.")
     parts.append(ReportTable.overview(result).markdown)
     if let categories = ReportTable.categories(result) {
       parts += ["## By category", categories.markdown]
     }
     if !result.skipped.isEmpty {
       parts += ["## Not run", result.skipped.map { "- \($0.metric): \($0.reason)" }.joined(separator: "\n")]
+    }
+    if !result.judges.isEmpty {
+      parts += ["## Judges", result.judges.map { "- \($0.sentence)" }.joined(separator: "\n")]
     }
     if let speeds = result.speeds { parts += ["## Speeds", "- \(speeds.sentence)"] }
     if !result.agreements.isEmpty {
