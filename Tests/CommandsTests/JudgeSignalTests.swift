@@ -144,12 +144,12 @@ struct JudgeSignalTests {
     try checkKey()
   }
 
-  @Test("killed after an answer: no request is sent twice and none is lost", arguments: [1, 4])
+  @Test("killed after an answer: no request is sent twice and none is lost", arguments: [1, 2])
   func afterAnswer(answers: Int) throws {
     let server = try LocalServer { request, _ in Self.answer(request) }
     defer { server.stop() }
-    // A second lies between requests, in which the process is killed.
-    let first = try start(server, out: "out", perMinute: 60)
+    // Five seconds lie between requests, in which the process is killed.
+    let first = try start(server, out: "out", perMinute: 12)
     let kept = directory.file("out/judge/local")
     for _ in 0..<30_000 {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: kept)) ?? []
