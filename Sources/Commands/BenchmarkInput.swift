@@ -8,6 +8,8 @@ struct BenchmarkInput {
   /// Of the table.
   let path: String
   let samples: [BenchmarkSample]
+  /// What a reader of averages should know of the table.
+  let warning: String?
 
   /// Whether it is known what samples were rendered from.
   var hasTruth: Bool { samples.contains { $0.truth != nil } }
@@ -22,6 +24,7 @@ struct BenchmarkInput {
     path = exists && isDirectory.boolValue ? try BenchmarkTable.find(in: benchmark) : benchmark
     // No row may be left out: rows are counted by their place.
     let table = try BenchmarkTable(path: path, limit: .count(0))
+    warning = table.warning
     let folder = try DataFolder(data ?? Self.dataFolder(of: table))
     let chosen = try rows.map { try Self.rows($0, of: table.rows.count) }
     let truth = try MiniatureTruth(

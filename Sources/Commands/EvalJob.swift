@@ -57,6 +57,7 @@ struct EvalJob {
 
   func run(observer: @escaping RunObserver) throws -> EvaluationResult {
     let samples = input.samples
+    if let warning = input.warning { observer(.warning(warning)) }
     let suite = try MetricSuite(metrics, weights: weights, clipSize: clipSize, hasTruth: input.hasTruth)
     for skipped in suite.skipped { observer(.warning("\(skipped.metric) is not run: \(skipped.reason)")) }
     let digest = try ContentDigest(ofFile: input.path).description
