@@ -51,8 +51,8 @@ let rows: [Row] = [
   Row(
     name: "Evaluation",
     imports: [
-      "Generation", "Backbones", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints", "Tensors",
-      "Compute", "Runtime",
+      "Generation", "Backbones", "Datasets", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints",
+      "Tensors", "Compute", "Runtime",
     ],
     embedded: ["Report/Page/report.css", "Report/Page/report.js"]),
   Row(name: "Judging", imports: ["Evaluation", "Media", "Checkpoints", "Runtime"]),

@@ -202,10 +202,7 @@ struct TrainSignalTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    // Built beside the tests.
-    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    program = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("vap").path
-    try #require(FileManager.default.isExecutableFile(atPath: program), "\(program) is not built")
+    program = try BuiltProgram.path()
     #expect(
       VAPCommand.run([
         "data", "synthesize", "--out", directory.file("data"), "--videos", "96", "--frames", "9", "--size", "64",
