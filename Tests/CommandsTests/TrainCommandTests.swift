@@ -77,52 +77,21 @@ struct TrainCommandTests {
     #expect(try VideoReader(path: directory.file("run/validation/step-000004.mp4")).size.width == 3 * 64)
   }
 
-  /// The repository's settings of the paper's ablations.
-  private static let ablations: [String] = {
-    let folder = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/ablations").standardized
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.sorted().map { folder.appendingPathComponent($0).path }
-  }()
-
   @Test("every row of the paper's tables has settings that are understood")
   func ablationFiles() throws {
-    #expect(Self.ablations.count == 16)
-    for path in Self.ablations { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
+    #expect(AblationTrial.recipes.count == 16)
+    for path in AblationTrial.recipes { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
   }
 
   @Test(
     "every ablation of CogVideoX trains with one command, and its result makes a video",
-    arguments: ablations.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
+    arguments: AblationTrial.recipes.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
   func ablation(path: String) throws {
     let small = ["height=48", "width=64", "frames=9"].flatMap { ["--set", $0] }
-    let output = directory.file("run")
-    #expect(VAPCommand.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path]) == 0)
-    let checkpoint = "\(output)/checkpoints/step-000001"
-    let image = directory.file("image.png")
-    let pixels = [UInt8](repeating: 100, count: 64 * 48 * 3)
-    try VideoWriter.write(
-      VideoClip(size: FrameSize(width: 64, height: 48), frameRate: .training, pixels: pixels), to: image)
-    var command = [
-      "generate", "--model", Self.checkpoint, "--ref-video", directory.file("data/0.mkv"), "--ref-prompt", "noise",
-      "--image", image, "--prompt", "more noise", "--steps", "1", "--output", directory.file("out.mkv"),
-    ]
-    let lora = "\(checkpoint)/pytorch_lora_weights.safetensors"
-    if FileManager.default.fileExists(atPath: lora) {
-      // Trained without an expert: only a plain model takes it.
-      #expect(VAPCommand.run(command + ["--lora", lora]) == 3)
-      let plain = directory.file("plain")
-      try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: plain)
-      let config = "\(plain)/transformer/config.json"
-      let fields = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: config)))
-      var changed = try #require(fields as? [String: Any])
-      changed["block_idx_with_mot_ref"] = [Int]()
-      try JSONSerialization.data(withJSONObject: changed).write(to: URL(fileURLWithPath: config))
-      command[2] = plain
-      command += ["--lora", lora]
-    } else {
-      command += ["--expert", checkpoint]
-    }
-    #expect(VAPCommand.run(command) == 0)
+    let trial = AblationTrial(
+      directory: directory, checkpoint: Self.checkpoint, reference: directory.file("data/0.mkv"),
+      frameSize: FrameSize(width: 64, height: 48), frames: 9)
+    try trial.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path])
   }
 
   @Test(
