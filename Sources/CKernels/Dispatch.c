@@ -14,3 +14,10 @@ const struct vap_kernels *vap_kernels_named(const char *name) {
 #endif
   return __builtin_strcmp(name, "generic") ? NULL : &vap_kernels_generic;
 }
+
+const struct vap_pair_kernels *vap_pair_kernels_for_this_machine(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("x86-64-v4")) return &vap_pair_kernels_avx512;
+#endif
+  return NULL;
+}

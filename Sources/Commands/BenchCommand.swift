@@ -41,6 +41,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "How weights are stored: float32, bfloat16 or float16.")
   var dtype = "float32"
 
+  @Flag(help: "Round what linear maps multiply to bfloat16, as training in mixed precision does.")
+  var rounded = false
+
   @Option(help: "Timed runs of each part.")
   var runs = 5
 
@@ -75,7 +78,7 @@ struct BenchCommand: ParsableCommand {
     if !json { Self.show(Self.header(machine)) }
     let runner = BenchmarkRunner(machine: machine, runs: runs, warmsUp: warmUp, timesProducts: products)
     let results = try parts.flatMap(benchmarks).map { benchmark in
-      let result = try runner.run(benchmark)
+      let result = try RoundedProduct.$isEnabled.withValue(rounded) { try runner.run(benchmark) }
       if !json { Self.show(Self.line(result)) }
       return result
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Foundation
 
 struct TrainCommand: ParsableCommand {
@@ -29,7 +30,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Peak learning rate (default: 1e-5).") var learningRate: String?
   @Option(help: "Steps during which the learning rate rises (default: 1000).") var warmup: String?
   @Option(help: "Samples of one step (default: 1).") var accumulation: String?
-  @Option(help: "float32, mixed (bfloat16 weights with float32 originals) or bfloat16 (default: float32).")
+  @Option(help: "float32, mixed (bfloat16 products, float32 originals) or bfloat16 (default: float32).")
   var precision: String?
   @Option(help: "Seed of all random numbers (default: 42).") var seed: String?
   @Option(help: "none, or reference: faults of the published training and its bfloat16 states (default: none).")
@@ -43,7 +44,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     try RankedRun.run { ranks in
       let job = try ranks.together { try TrainJob(TrainSettings(file: config, changes: try keyValues()), ranks) }
-      try job.run()
+      // Weights in 16 bits ask for products of 16 bits.
+      try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
     }
   }
 

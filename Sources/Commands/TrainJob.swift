@@ -45,6 +45,9 @@ struct TrainJob {
     folder = RunFolder(path: output)
   }
 
+  /// In which type weights and moments are kept.
+  var precision: Precision { recipe.optimizer.precision }
+
   func run() throws {
     let printer = ProgressPrinter()
     defer { printer.finish() }

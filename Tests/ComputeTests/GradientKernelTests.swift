@@ -95,17 +95,32 @@ struct GradientKernelTests {
     expectRow(sum, zip(slope, normed).map { 1 + $0 * $1 }, absolute: 5e-6, relative: 1e-6)
   }
 
-  @Test("Softmax from the log-sum-exp of base-2 logits", arguments: KernelTable.all, [1, 7, 16, 45])
+  @Test("Softmax from base-2 log-sum-exps, a query in each column", arguments: KernelTable.all, [1, 7, 45])
   func softmax(table: KernelTable, count: Int) {
-    var (scores, gradients) = (normals(count, seed: 1), normals(count, seed: 2))
-    let logits = scores.map { Double($0) * M_LN2 }
-    let slope = gradients.map(Double.init)
-    let probabilities = Oracle.softmax(logits)
-    var logSum = Float(log2(logits.reduce(0) { $0 + exp($1) }))
-    var product = Float(zip(probabilities, slope).reduce(0) { $0 + $1.0 * $1.1 })
-    table.kernels.softmax_gradient(&scores, &gradients, 1, count, count, &logSum, &product)
-    expectRow(scores, probabilities, absolute: 1e-6, relative: 1e-6)
-    expectRow(gradients, slopes(logits, slope, Oracle.softmax), absolute: 1e-6, relative: 1e-5)
+    let (width, queries, logitScale, scale) = (2 * table.kernels.lanes, table.kernels.lanes + 3, Float(1.5), Float(0.5))
+    var (scores, gradients) = (normals(count * width, seed: 1), normals(count * width, seed: 2))
+    var logSums = [Float](repeating: .infinity, count: width)
+    var products = [Float](repeating: 0, count: width)
+    let columns = (0..<queries).map { query in
+      (0..<count).map { key in
+        (logit: Double(logitScale * scores[key * width + query]) * M_LN2, slope: Double(gradients[key * width + query]))
+      }
+    }
+    for (query, column) in columns.enumerated() {
+      logSums[query] = Float(log2(column.reduce(0) { $0 + exp($1.logit) }))
+      let probabilities = Oracle.softmax(column.map(\.logit))
+      products[query] = Float(zip(probabilities, column).reduce(0) { $0 + $1.0 * $1.1.slope })
+    }
+    table.kernels.softmax_gradient(&scores, &gradients, count, width, &logSums, &products, logitScale, scale)
+    for (query, column) in columns.enumerated() {
+      let found = (0..<count).map { scores[$0 * width + query] }
+      let slope = (0..<count).map { gradients[$0 * width + query] }
+      expectRow(found, Oracle.softmax(column.map(\.logit)), absolute: 1e-6, relative: 1e-6)
+      expectRow(
+        slope, slopes(column.map(\.logit), column.map(\.slope), Oracle.softmax).map { $0 * Double(scale) },
+        absolute: 1e-6, relative: 1e-5)
+    }
+    #expect((0..<count).allSatisfy { key in (queries..<width).allSatisfy { scores[key * width + $0] == 0 } })
   }
 }
 

@@ -137,11 +137,12 @@ struct vap_kernels {
                               float epsilon, const struct vap_norm_sums *sums, ptrdiff_t n);
   void (*rms_norm_gradient)(float *_Nullable out, const float *gradient, const float *in,
                             const float *_Nullable weight, float epsilon, float *_Nullable weight_sum, ptrdiff_t n);
-  // On tiles of scores (base-2 logits) and of gradients of probabilities, in place, with each row's base-2
-  // log-sum-exp and its product of output and output gradient:
-  // scores = 2^(scores - log_sum); gradients = scores (gradients - product).
-  void (*softmax_gradient)(float *scores, float *gradients, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t stride,
-                           const float *log_sums, const float *products);
+  // On tiles `[keys, width]` of scores and of gradients of probabilities, a query in each column, in place; with each
+  // query's log-sum-exp of logits to base 2 and its product of output and output gradient:
+  // scores = 2^(logit_scale scores - log_sum); slopes = scale scores (slopes - product). A log-sum-exp of infinity, for
+  // a column without a query, gives zeros.
+  void (*softmax_gradient)(float *scores, float *slopes, ptrdiff_t keys, ptrdiff_t width, const float *log_sums,
+                           const float *products, float logit_scale, float scale);
 
   // m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2 for g = gradient scale,
   // parameter = kept parameter - step_size m / (sqrt(v) root_scale + epsilon)
@@ -182,6 +183,19 @@ struct vap_kernels {
 const struct vap_kernels *vap_kernels_for_this_machine(void);
 // The table "AVX512", "AVX2" or "generic"; NULL if there is none of that name or the processor cannot run it.
 const struct vap_kernels *_Nullable vap_kernels_named(const char *name);
+
+// Products of values rounded to bfloat16, with sums in float32. Two neighbouring terms share 32 bits, the first in the
+// lower half.
+struct vap_pair_kernels {
+  // c = a b, or c += a b, for `rows` rows of `pairs` pairs and a panel of as many rows and `columns` <= VAP_PANEL
+  // columns, padded to whole vectors of 16. Rows of a and c lie `stride_a` and `stride_c` apart.
+  void (*multiply)(float *c, ptrdiff_t stride_c, const uint32_t *a, ptrdiff_t stride_a, const uint32_t *b,
+                   ptrdiff_t rows, ptrdiff_t pairs, ptrdiff_t columns, int adds);
+  // Rounds `rows` rows of `width` floats, a multiple of 16, `stride` apart, to a panel; an odd last one goes with zeros.
+  void (*pack)(uint32_t *out, const float *in, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width);
+};
+// NULL where the processor has no such instruction.
+const struct vap_pair_kernels *_Nullable vap_pair_kernels_for_this_machine(void);
 
 // Copies `n` elements of `size` bytes that lie `stride` elements apart into a dense row.
 void vap_copy_strided(void *out, const void *in, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t size);
