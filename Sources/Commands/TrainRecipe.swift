@@ -31,6 +31,7 @@ struct TrainRecipe {
       try check(value, name, limit...1_000_000_000)
     }
     try check(settings.validationSteps, "validation-steps", 1...1000)
+    try check(settings.zero, "zero", 0...1)
     try check(settings.learningRate, "learning-rate", 0...1)
     try check(settings.matrixRate ?? 0, "matrix-rate", 0...1)
     try check(settings.matrixMomentum, "matrix-momentum", 0...0.999_999)
@@ -66,6 +67,7 @@ struct TrainRecipe {
     steps.faults = compatibility.faults
     steps.skipLimit = settings.maxSkipped
     steps.recomputes = settings.recompute
+    steps.shardsOptimizer = settings.zero == 1
     self.steps = steps
     var run = RunSettings()
     run.steps = settings.steps
@@ -132,19 +134,23 @@ struct TrainRecipe {
   }
 
   /// The settings that change what the steps compute, on the clips of a manifest.
-  func identity(_ clips: EncodeJob) -> [String: String] {
-    identity([
-      "size": clips.geometry.description, "clips": clips.loader.description,
-      "mask-ref-ratio": "\(settings.maskReferenceRatio)", "mask-caption-ratio": "\(settings.maskCaptionRatio)",
-      "score-threshold": "\(pairing.scoreThreshold)", "condition": settings.clips.condition ?? "all",
-      "row-limit": settings.rowLimit.map { "\($0)" } ?? "none",
-    ])
+  ///
+  /// A step has accumulation x ranks samples, whose gradients are one sum however they are shared out: so a run may go on
+  /// with another number of ranks, if the product stays.
+  func identity(_ clips: EncodeJob, ranks: Int) -> [String: String] {
+    identity(
+      [
+        "size": clips.geometry.description, "clips": clips.loader.description,
+        "mask-ref-ratio": "\(settings.maskReferenceRatio)", "mask-caption-ratio": "\(settings.maskCaptionRatio)",
+        "score-threshold": "\(pairing.scoreThreshold)", "condition": settings.clips.condition ?? "all",
+        "row-limit": settings.rowLimit.map { "\($0)" } ?? "none",
+      ], ranks: ranks)
   }
 
   /// As above, with what tells of the clips.
-  func identity(_ clips: [String: String]) -> [String: String] {
+  func identity(_ clips: [String: String], ranks: Int = 1) -> [String: String] {
     var identity = [
-      "references": "\(settings.references)", "accumulation": "\(settings.accumulation)",
+      "references": "\(settings.references)", "accumulation x ranks": "\(settings.accumulation * ranks)",
       "learning-rate": "\(settings.learningRate)", "schedule": settings.schedule, "warmup": "\(settings.warmUp)",
       "beta1": "\(settings.beta1)", "beta2": "\(settings.beta2)", "epsilon": "\(settings.epsilon)",
       "weight-decay": "\(settings.weightDecay)", "max-grad-norm": "\(settings.maxGradientNorm)",
@@ -165,6 +171,8 @@ struct TrainRecipe {
     if settings.hold != 0 || settings.finalRate != 0 {
       identity["hold"] = "\(settings.hold), then to \(settings.finalRate)"
     }
+    // Published faults depend on which samples a rank has.
+    if !steps.faults.isDisjoint(with: [.sharedDraws, .repeatedClipping]) { identity["ranks"] = "\(ranks)" }
     // A constant rate does not look ahead, so such a run may be made longer.
     if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }
     return identity

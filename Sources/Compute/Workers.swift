@@ -27,14 +27,15 @@ package enum Workers {
     nonisolated(unsafe) let body = body
     let isRounded = RoundedProduct.isEnabled
     DispatchQueue.concurrentPerform(iterations: threads) { _ in
-      // Other threads know nothing of this task's values.
-      RoundedProduct.$isEnabled.withValue(isRounded) {
+      func takeTiles() {
         while true {
           let tile = next.take()
           guard tile < tiles else { return }
           body(tile)
         }
       }
+      // Other threads know nothing of this task's values.
+      if isRounded { RoundedProduct.$isEnabled.withValue(true) { takeTiles() } } else { takeTiles() }
     }
   }
 

@@ -57,7 +57,7 @@ struct OverfitTests {
       training = CogVideoXTraining(
         model, parameters: parameters, latentShape: OverfitTests.latents,
         schedule: NoiseSchedule(OverfitTests.diffusion), autoencoder: CogVideoXAutoencoderConfig())
-      denoiser = CogVideoXDenoiser(model: model, positionDesign: .temporalBias)
+      denoiser = CogVideoXDenoiser(model)
     }
   }
 

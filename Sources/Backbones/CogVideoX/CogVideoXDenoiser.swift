@@ -6,26 +6,22 @@ import VideoTransformers
 /// The CogVideoX transformer with its rotary tables.
 package struct CogVideoXDenoiser: VideoPromptDenoiser {
   private let model: CogVideoXTransformer
-  private let positionDesign: PositionDesign
 
-  package init(model: CogVideoXTransformer, positionDesign: PositionDesign) {
-    self.model = model
-    self.positionDesign = positionDesign
+  package init(_ model: CogVideoXTransformer) { self.model = model }
+
+  package func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _ conditions: CogVideoXConditions,
+    _ options: BackboneOptions
+  ) throws -> (target: Tensor, references: Tensor?) {
+    try predictAll(
+      latents, timesteps: [timestep], referenceTimesteps: referenceTimesteps, conditions, options)
   }
 
-  package func predict(
-    _ latents: Tensor, timestep: Double, _ conditions: CogVideoXConditions, _ options: BackboneOptions
-  ) throws -> Tensor {
-    try predictAll(latents, timesteps: [timestep], conditions, options).target
-  }
-
-  /// The predictions for the target, and for the references where the model makes them.
+  /// As above for several samples. Of clean references the expert is told the target's timestep.
   ///
-  /// - Parameters:
-  ///   - latents: one sample, which all captions share, or one for each caption; so also `timesteps`.
-  ///   - referenceTimesteps: of noised references, one each; nil tells the expert the target's.
+  /// - Parameter latents: one sample, which all captions share, or one for each caption; so also `timesteps`.
   func predictAll(
-    _ latents: Tensor, timesteps: [Double], referenceTimesteps: [Float]? = nil, _ conditions: CogVideoXConditions,
+    _ latents: Tensor, timesteps: [Double], referenceTimesteps: [Float]?, _ conditions: CogVideoXConditions,
     _ options: BackboneOptions
   ) throws -> (target: Tensor, references: Tensor?) {
     let batch = conditions.text.shape[0]
@@ -38,7 +34,7 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
       CogVideoXInput.Reference(
         latents: shared(reference.latents), text: reference.text,
         rotary: isRotary
-          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil,
+          ? grid.referenceTable(count: reference.latents.shape[1] / frames, configuration.positionDesign) : nil,
         timesteps: referenceTimesteps)
     }
     let input = CogVideoXInput(

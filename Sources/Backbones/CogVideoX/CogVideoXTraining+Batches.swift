@@ -42,7 +42,8 @@ extension CogVideoXTraining {
         ))
     let (noisy, timesteps) = (joined(\.noisy), samples.map(\.timestep))
     let velocities = try denoiser.predictAll(
-      noisy, timesteps: timesteps.map(Double.init), conditions, BackboneOptions(context: context, isGuided: false))
+      noisy, timesteps: timesteps.map(Double.init), referenceTimesteps: nil, conditions,
+      BackboneOptions(context: context, isGuided: false))
     return (schedule.velocity(of: velocities.target, noise: noisy, at: timesteps), joined(\.target))
   }
 }

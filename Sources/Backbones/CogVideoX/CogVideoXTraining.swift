@@ -15,11 +15,8 @@ package struct CogVideoXTraining: TrainingModel {
   private let latents: CogVideoXLatents
   private let latentShape: Shape
   private let lowersTimesteps: Bool
-  private let noisyReferenceLevels: Int?
+  private let noisyReferences: NoisyReferences?
   private let objective: ObjectivePlan
-
-  /// What the references' losses count together (published with the noisy references).
-  private static let referenceShare = 0.6
 
   /// - Parameters:
   ///   - parameters: of the transformer.
@@ -28,11 +25,11 @@ package struct CogVideoXTraining: TrainingModel {
   ///     references too; nil leaves them clean.
   package init(
     _ transformer: CogVideoXTransformer, parameters: [Parameter], latentShape: Shape, schedule: NoiseSchedule,
-    autoencoder: CogVideoXAutoencoderConfig, positionDesign: PositionDesign = .temporalBias,
-    noisyReferenceLevels: Int? = nil, objective: ObjectivePlan = ObjectivePlan(), faults: PublishedFaults = []
+    autoencoder: CogVideoXAutoencoderConfig, noisyReferenceLevels: Int? = nil,
+    objective: ObjectivePlan = ObjectivePlan(), faults: PublishedFaults = []
   ) {
     self.objective = objective
-    self.noisyReferenceLevels = transformer.configuration.predictsReferences ? noisyReferenceLevels ?? 1 : nil
+    noisyReferences = NoisyReferences(levels: noisyReferenceLevels, for: transformer.configuration)
     self.parameters = parameters
     self.transformer = transformer
     latents = CogVideoXLatents(autoencoder: autoencoder)
@@ -40,12 +37,12 @@ package struct CogVideoXTraining: TrainingModel {
     var schedule = schedule
     schedule.roundsAmplitudes = faults.contains(.roundedAmplitudes)
     self.schedule = schedule
-    denoiser = CogVideoXDenoiser(model: transformer, positionDesign: positionDesign)
+    denoiser = CogVideoXDenoiser(transformer)
     lowersTimesteps = faults.contains(.loweredTimesteps)
   }
 
   /// Whether the references have noise and losses of their own.
-  var noisesReferences: Bool { noisyReferenceLevels != nil }
+  var noisesReferences: Bool { noisyReferences != nil }
 
   package func isUnread(_ key: String) -> Bool { transformer.makesUnreadQueries(key) }
 
@@ -79,14 +76,12 @@ package struct CogVideoXTraining: TrainingModel {
     let prediction = schedule.velocity(of: velocities.target, noise: sample.noisy, at: [timestep])
     var loss = loss(of: prediction, sample.target, at: timestep)
     if objective.clipEnergy != nil { loss = loss.scaled(by: Float(weight(of: sample.target))) }
-    if let noised = sample.references, let others = velocities.references {
-      let frames = latentShape[1]
-      for (index, reference) in sample.clean.enumerated() {
-        let velocity = others.sliced(1, index * frames..<(index + 1) * frames).dense()
+    if let noisyReferences, let noised = sample.references, let others = velocities.references {
+      let clean = sample.clean
+      loss = noisyReferences.total(loss, predictions: others, count: clean.count, frameAxis: 1) { index, velocity in
         let (timestep, latents) = (noised.timesteps[index], noised.latents[index])
-        let own = self.loss(
-          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), reference, at: timestep)
-        loss = loss + own.scaled(by: Float(Self.referenceShare / Double(sample.clean.count)))
+        return self.loss(
+          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), clean[index], at: timestep)
       }
     }
     return Evaluation(
@@ -135,16 +130,13 @@ package struct CogVideoXTraining: TrainingModel {
   private func noised(
     _ references: [Tensor], _ draws: TrainingDraws
   ) throws -> (timesteps: [Int], latents: [Tensor])? {
-    guard let levels = noisyReferenceLevels else { return nil }
+    guard let noisyReferences else { return nil }
     let timesteps = references.indices.map { index in
-      let timestep = levels - 1 - min(Int(draws.referenceLevel(index) * Double(levels)), levels - 1)
+      let timestep = noisyReferences.rank(index, draws)
       return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
     }
-    let latents = try references.enumerated().map { index, reference in
-      let noise = try draws.noise.noise(for: .referenceNoise(index), shape: reference.shape)
-      return schedule.noised(reference, with: noise, at: [timesteps[index]])
-    }
-    return (timesteps, latents)
+    let noised = try noisyReferences.noised(references, draws) { schedule.noised($1, with: $2, at: [timesteps[$0]]) }
+    return (timesteps, noised.latents)
   }
 
   /// The published table falls from the last timestep to 0.
