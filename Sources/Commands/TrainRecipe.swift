@@ -10,6 +10,8 @@ struct TrainRecipe {
   let schedule: LearningRateSchedule
   let optimizer: AdamW
   let pairing: PairingRules
+  /// Bytes; nil for what the machine has.
+  let memoryBudget: Int?
   private let settings: TrainSettings
 
   /// Throws `UsageFailure` for values that cannot be used.
@@ -76,6 +78,10 @@ struct TrainRecipe {
     pairing.rowLimit = settings.rowLimit
     try pairing.validate()
     self.pairing = pairing
+    guard settings.preference == nil || settings.references == 1 else {
+      throw UsageFailure("'dpo' trains with one reference, so 'references' must be 1, not \(settings.references)")
+    }
+    memoryBudget = try settings.memory.map(parseMemoryBudget)
   }
 
   private enum SavedWeights: String, CaseIterable { case trained, full }
@@ -104,6 +110,7 @@ struct TrainRecipe {
       "seed": "\(settings.seed)", "compatibility": settings.clips.compatibility ?? Compatibility.none.rawValue,
       "flow": settings.flow.description,
     ]
+    identity["dpo"] = settings.preference?.description
     identity.merge(settings.plan.identity) { $1 }
     // A constant rate does not look ahead, so such a run may be made longer.
     if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }

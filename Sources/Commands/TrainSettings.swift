@@ -8,6 +8,8 @@ struct TrainSettings: Decodable {
   var flow = FlowSettings()
   /// What is trained, and from which start.
   var plan = TrainingPlan()
+  /// Of preference training; nil trains on targets alone.
+  var preference: PreferenceSettings?
   /// Folder of a trained expert that the training starts from.
   var expert: String?
   var output: String?
@@ -42,10 +44,12 @@ struct TrainSettings: Decodable {
   var validationGuidance: Double?
 
   var threads: Int?
+  var memory: String?
   var force = false
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case expert, output, references
+    case preference = "dpo"
     case maskReferenceRatio = "mask-ref-ratio"
     case maskCaptionRatio = "mask-caption-ratio"
     case rowLimit = "row-limit"
@@ -65,7 +69,7 @@ struct TrainSettings: Decodable {
     case validateEvery = "validate-every"
     case validationSteps = "validation-steps"
     case validationGuidance = "validation-guidance"
-    case threads, force
+    case threads, memory, force
   }
 
   static var keys: [String] {
@@ -88,6 +92,7 @@ struct TrainSettings: Decodable {
     func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value?) throws {
       if let found = try values.decodeIfPresent(Value.self, forKey: key) { value = found }
     }
+    try read(.preference, into: &preference)
     try read(.expert, into: &expert)
     try read(.output, into: &output)
     try read(.references, into: &references)
@@ -117,6 +122,7 @@ struct TrainSettings: Decodable {
     try read(.validationSteps, into: &validationSteps)
     try read(.validationGuidance, into: &validationGuidance)
     try read(.threads, into: &threads)
+    try read(.memory, into: &memory)
     try read(.force, into: &force)
   }
 

@@ -25,17 +25,17 @@ package enum Workers {
     let next = Counter()
     // Sound: `concurrentPerform` returns only after every iteration has, and tiles do not share what they write.
     nonisolated(unsafe) let body = body
-    nonisolated(unsafe) let takeTiles = {
-      while true {
-        let tile = next.take()
-        guard tile < tiles else { return }
-        body(tile)
-      }
-    }
     let isRounded = RoundedProduct.isEnabled
     DispatchQueue.concurrentPerform(iterations: threads) { _ in
+      func takeTiles() {
+        while true {
+          let tile = next.take()
+          guard tile < tiles else { return }
+          body(tile)
+        }
+      }
       // Other threads know nothing of this task's values.
-      if isRounded { RoundedProduct.$isEnabled.withValue(true, operation: takeTiles) } else { takeTiles() }
+      if isRounded { RoundedProduct.$isEnabled.withValue(true) { takeTiles() } } else { takeTiles() }
     }
   }
 

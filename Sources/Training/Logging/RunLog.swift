@@ -21,6 +21,11 @@ package final class RunLog {
 
   deinit { close(descriptor) }
 
+  /// How numbers that JSON does not have are read back.
+  static var decoding: JSONDecoder.NonConformingFloatDecodingStrategy {
+    .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  }
+
   /// Cuts the file to its first bytes; returns whether it had that many.
   package func truncate(to length: Int) throws(FileFailure) -> Bool {
     guard byteCount >= length else { return false }

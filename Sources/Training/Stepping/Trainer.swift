@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import Dispatch
 import Layers
 import Runtime
@@ -52,6 +53,9 @@ package struct Trainer<Model: TrainingModel> {
     self.optimizer.prepare(trained)
     average = averageDecay.map { MovingAverage(decay: $0, of: trained) }
   }
+
+  /// Videos and rows of the data that turned out to be unusable so far.
+  package var badItems: BadItems { source.badItems }
 
   /// Samples of one step on all ranks.
   package var batch: Int { settings.accumulation * collective.size }

@@ -1,12 +1,7 @@
 import Foundation
+import Pages
 
-/// The tables of a report, as rows of text; each format writes them in its own way.
-package struct ReportTable: Sendable, Equatable {
-  package let header: [String]
-  package let rows: [[String]]
-  /// Columns from the left that hold text; the others hold numbers.
-  package var textColumns = 1
-
+extension ReportTable {
   /// This result, with intervals, below the published rows.
   package static func overview(_ result: EvaluationResult) -> ReportTable {
     let names = result.columns.map(\.name)
@@ -54,16 +49,6 @@ package struct ReportTable: Sendable, Equatable {
     guard let mean else { return "-" }
     guard let lower, let upper else { return number(mean) }
     return "\(number(mean)) [\(number(lower)), \(number(upper))]"
-  }
-}
-
-extension ReportTable {
-  /// Pipe table; the header is written first.
-  package var markdown: String {
-    func line(_ cells: [String]) -> String {
-      "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
-    }
-    return ([line(header), "|" + header.map { _ in "---|" }.joined()] + rows.map(line)).joined(separator: "\n")
   }
 }
 
