@@ -54,8 +54,7 @@ extension VideoPromptBackbone {
   ///   - tokens: of all streams and both halves of guidance together.
   ///   - contextTokens: likewise, of captions and pictures that each block attends to.
   func denoisingMemory(
-    _ transformer: some MixtureConfiguration, segments: String, tokens: Int, contextTokens: Int = 0,
-    feedForwardSize: Int
+    segments: String, tokens: Int, contextTokens: Int = 0, feedForwardSize: Int
   ) throws -> StageMemory {
     let bytes = try weightBytes("transformer", segments: segments)
     let width = transformer.hiddenSize

@@ -59,7 +59,7 @@ package struct TransformerAdditions: Sendable {
   }
 
   /// The configuration with the coupling and positions that adapters were trained with, where their files name them.
-  func applied(to configuration: CogVideoXConfiguration) throws -> CogVideoXConfiguration {
+  func applied<Configuration: MixtureConfiguration>(to configuration: Configuration) throws -> Configuration {
     var configuration = configuration
     for file in adapters {
       func choice<Choice: RawRepresentable<String>>(_ name: String) throws -> Choice? {
@@ -81,16 +81,6 @@ package struct TransformerAdditions: Sendable {
       }
       configuration.positionDesign = try choice(AdapterNote.positionDesign) ?? configuration.positionDesign
     }
-    guard let plan else { return configuration }
-    do {
-      return try plan.applied(to: configuration)
-    } catch {
-      throw PlanFailure(error)
-    }
-  }
-
-  /// As above; adapters name nothing of a Wan model.
-  func applied(to configuration: WanConfiguration) throws -> WanConfiguration {
     guard let plan else { return configuration }
     do {
       return try plan.applied(to: configuration)

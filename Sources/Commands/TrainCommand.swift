@@ -13,6 +13,9 @@ struct TrainCommand: ParsableCommand {
       A run has a folder of its own. The same command again goes on from its latest checkpoint, bit for bit as if it had \
       never stopped. Ctrl-C saves and stops; a second one stops at once.
 
+      mpirun or srun starts it on several processors and machines, if it was built with `--traits MPI`: each process takes \
+      'accumulation' samples of a step.
+
       Example: vap train configs/train-cogvideox-vap.yaml --model CogVideoX-VAP --data data/VAP-Data --output runs/first
       """)
 
@@ -41,9 +44,11 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .customLong("set"), help: "Any key of the settings, as key=value.") var changes: [String] = []
 
   func run() throws {
-    let job = try TrainJob(TrainSettings(file: config, changes: try keyValues()))
-    // Weights in 16 bits ask for products of 16 bits.
-    try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
+    try RankedRun.run { ranks in
+      let job = try ranks.together { try TrainJob(TrainSettings(file: config, changes: try keyValues()), ranks) }
+      // Weights in 16 bits ask for products of 16 bits.
+      try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
+    }
   }
 
   /// What the options change, in the words of the file.

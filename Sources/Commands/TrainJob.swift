@@ -5,9 +5,10 @@ import Foundation
 import Runtime
 import Training
 
-/// One run of `vap train`: checked settings, and what is made of them.
+/// One rank's part in a run of `vap train`: checked settings, and what is made of them.
 struct TrainJob {
   private let settings: TrainSettings
+  private let ranks: any Collective
   private let clips: EncodeJob
   private let folder: RunFolder
   private let backbone: any TrainableBackbone
@@ -15,10 +16,11 @@ struct TrainJob {
   private let additions: TransformerAdditions
 
   /// Checks everything that can be checked before weights and videos are looked at.
-  init(_ settings: TrainSettings) throws {
+  init(_ settings: TrainSettings, _ ranks: any Collective) throws {
     guard let output = settings.output, !output.isEmpty else {
       throw UsageFailure("--output is missing: the folder of the run")
     }
+    self.ranks = ranks
     recipe = try TrainRecipe(settings)
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
@@ -36,7 +38,6 @@ struct TrainJob {
     self.settings = settings
     self.additions = additions
     folder = RunFolder(path: output)
-    if let threads = settings.threads { Workers.threadCount = threads }
   }
 
   /// In which type weights and moments are kept.
@@ -57,51 +58,59 @@ struct TrainJob {
   func run() throws {
     let printer = ProgressPrinter()
     defer { printer.finish() }
-    try run(backbone, printer)
+    try run(backbone) { if ranks.isFirst { printer.show($0) } }
     printer.finish()
-    print(folder.path)
+    if ranks.isFirst { print(folder.path) }
   }
 
-  private func run<Backbone: TrainableBackbone>(_ backbone: Backbone, _ printer: ProgressPrinter) throws {
-    let observer: RunObserver = { printer.show($0) }
-    let pairs = try clips.pairs(recipe.pairing)
+  private func run<Backbone: TrainableBackbone>(_ backbone: Backbone, _ observer: @escaping RunObserver) throws {
+    try shareThreads(observer)
+    let pairs = try ranks.together { try clips.pairs(recipe.pairing) }
     observer(.stage("load transformer", units: 0))
     let program = MachineMemory.resident
-    let model = try backbone.makeTraining(
-      backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)
-    let memory = try memory(of: model, backbone, program: program)
-    observer(.note(memory.summary))
-    try memory.check()
-    let run = Prepared(backbone: backbone, pairs: pairs, memory: memory, observer: observer)
-    guard let preference = settings.preference else {
-      return try train(model, on: ManifestSamples(pairs, observer: observer), run)
+    let model = try ranks.together {
+      try backbone.makeTraining(
+        backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)
     }
-    let sampler = try PreferenceSampler(pairs.sampler.pool, recipe.pairing, preference.rules)
-    let frozen = try modelAtStart(like: backbone)
+    let memory = try self.memory(of: model, backbone, program: program)
+    observer(.note(memory.summary))
+    try ranks.together { try memory.check() }
+    let run = Prepared(pairs: pairs, memory: memory, observer: observer)
+    let watcher = sampleObserver(observer)
+    guard let preference = settings.preference else {
+      return try train(backbone, model, on: ManifestSamples(pairs, observer: watcher), run)
+    }
+    let sampler = try ranks.together {
+      try PreferenceSampler(pairs.sampler.pool, recipe.pairing, preference.rules)
+    }
+    let frozen = try ranks.together { try modelAtStart(like: backbone) }
     try train(
+      backbone,
       PreferenceModel(
         model, frozen: frozen, objective: preference.objective, precision: recipe.optimizer.precision),
-      on: PreferenceSamples(sampler, pairs.rows, observer: observer), run)
+      on: PreferenceSamples(sampler, pairs.rows, observer: watcher), run)
   }
 
   /// What a run has found out before its trainer is made.
-  private struct Prepared<Backbone: TrainableBackbone> {
-    let backbone: Backbone
+  private struct Prepared {
     let pairs: EncodedPairs
     let memory: TrainingMemory
     let observer: RunObserver
   }
 
-  private func train<Model: TrainingModel>(
-    _ model: Model, on samples: some SampleSource, _ prepared: Prepared<some TrainableBackbone>
+  private func train(
+    _ backbone: some TrainableBackbone, _ model: some TrainingModel, on samples: some SampleSource,
+    _ prepared: Prepared
   ) throws {
-    let (backbone, observer) = (prepared.backbone, prepared.observer)
-    let trainer = try Trainer(
-      model, source: samples, optimizer: recipe.optimizer, schedule: recipe.schedule, settings: recipe.steps,
-      averageDecay: settings.ema)
+    let observer = prepared.observer
+    let trainer = try ranks.together {
+      try Trainer(
+        model, source: samples, optimizer: recipe.optimizer, schedule: recipe.schedule, settings: recipe.steps,
+        averageDecay: settings.ema, collective: ranks)
+    }
     let configuration = try backbone.configurationText()
     let identity = RunIdentity(
-      settings: recipe.identity(clips), data: prepared.pairs.digest,
+      settings: recipe.identity(clips, ranks: ranks.size), data: prepared.pairs.digest,
       model: ContentDigest(ofParts: [configuration]).description)
     let validation = TrainValidation(
       backbone, clips, prepared.pairs, settings, folder, memoryBudget: prepared.memory.validationBudget)
@@ -109,7 +118,7 @@ struct TrainJob {
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport,
       details: details(model, prepared.memory))
-    try AtomicFile.write(Data(configuration.utf8), to: file)
+    if ranks.isFirst { try AtomicFile.write(Data(configuration.utf8), to: file) }
     try run.resume(observer)
     try run.run(observer) { trainer in
       let record = try validation.run(
@@ -154,7 +163,27 @@ struct TrainJob {
     return [
       RunDetail("model", name(clips.model)), RunDetail("data set", name(settings.clips.data ?? "")),
       RunDetail("parameters", "\(trained) of \(all) are trained"), RunDetail("last step", "\(settings.steps)"),
-      RunDetail("memory", memory.summary),
+      RunDetail("memory, estimated", byteText(memory.peak)),
     ] + (settings.expert.map { [RunDetail("expert at the start", name($0))] } ?? [])
+  }
+
+  /// The first rank tells of the run; on others `sampleObserver` tells what only they know, videos that cannot be read.
+  private func sampleObserver(_ observer: @escaping RunObserver) -> RunObserver {
+    guard !ranks.isFirst else { return observer }
+    let printer = ProgressPrinter()
+    return { event in
+      if case .warning(let text) = event { printer.show(.warning("rank \(ranks.rank): \(text)")) }
+    }
+  }
+
+  /// Ranks on one machine share its processors, if the settings say nothing else.
+  private func shareThreads(_ observer: RunObserver) throws {
+    if ranks.size > 1 {
+      let share = try ranks.threadShare()
+      Workers.threadCount = settings.threads ?? share
+      observer(.note("\(ranks.size) ranks, the first with \(Workers.threadCount) threads"))
+    } else if let threads = settings.threads {
+      Workers.threadCount = threads
+    }
   }
 }

@@ -29,6 +29,7 @@ struct TrainRecipe {
       try check(value, name, limit...1_000_000_000)
     }
     try check(settings.validationSteps, "validation-steps", 1...1000)
+    try check(settings.zero, "zero", 0...1)
     try check(settings.learningRate, "learning-rate", 0...1)
     try check(settings.beta1, "beta1", 0...0.999_999)
     try check(settings.beta2, "beta2", 0...0.999_999)
@@ -50,6 +51,7 @@ struct TrainRecipe {
     steps.faults = compatibility.faults
     steps.skipLimit = settings.maxSkipped
     steps.recomputes = settings.recompute
+    steps.shardsOptimizer = settings.zero == 1
     self.steps = steps
     var run = RunSettings()
     run.steps = settings.steps
@@ -97,12 +99,16 @@ struct TrainRecipe {
   }
 
   /// The settings that change what the steps compute.
-  func identity(_ clips: EncodeJob) -> [String: String] {
+  ///
+  /// A step has accumulation x ranks samples, whose gradients are one sum however they are shared out: so a run may go on
+  /// with another number of ranks, if the product stays.
+  func identity(_ clips: EncodeJob, ranks: Int) -> [String: String] {
     var identity = [
       "size": clips.geometry.description, "clips": clips.loader.description, "references": "\(settings.references)",
       "mask-ref-ratio": "\(settings.maskReferenceRatio)", "mask-caption-ratio": "\(settings.maskCaptionRatio)",
       "score-threshold": "\(pairing.scoreThreshold)", "condition": settings.clips.condition ?? "all",
-      "row-limit": settings.rowLimit.map { "\($0)" } ?? "none", "accumulation": "\(settings.accumulation)",
+      "row-limit": settings.rowLimit.map { "\($0)" } ?? "none",
+      "accumulation x ranks": "\(settings.accumulation * ranks)",
       "learning-rate": "\(settings.learningRate)", "schedule": settings.schedule, "warmup": "\(settings.warmUp)",
       "beta1": "\(settings.beta1)", "beta2": "\(settings.beta2)", "epsilon": "\(settings.epsilon)",
       "weight-decay": "\(settings.weightDecay)", "max-grad-norm": "\(settings.maxGradientNorm)",
@@ -112,6 +118,8 @@ struct TrainRecipe {
     ]
     identity["dpo"] = settings.preference?.description
     identity.merge(settings.plan.identity) { $1 }
+    // Published faults depend on which samples a rank has.
+    if !steps.faults.isDisjoint(with: [.sharedDraws, .repeatedClipping]) { identity["ranks"] = "\(ranks)" }
     // A constant rate does not look ahead, so such a run may be made longer.
     if schedule.course != .constant { identity["steps"] = "\(settings.steps)" }
     return identity

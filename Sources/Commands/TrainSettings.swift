@@ -34,6 +34,8 @@ struct TrainSettings: Decodable {
   var seed: UInt64 = 42
   var recompute = true
   var maxSkipped = 10
+  /// Stage of ZeRO: 1 shares the optimizer's state out over the processes.
+  var zero = 0
 
   var saveEvery = 1000
   var keep = 2
@@ -62,6 +64,7 @@ struct TrainSettings: Decodable {
     case maxGradientNorm = "max-grad-norm"
     case ema, precision, seed, recompute
     case maxSkipped = "max-skipped"
+    case zero
     case saveEvery = "save-every"
     case keep
     case keepBest = "keep-best"
@@ -114,6 +117,7 @@ struct TrainSettings: Decodable {
     try read(.seed, into: &seed)
     try read(.recompute, into: &recompute)
     try read(.maxSkipped, into: &maxSkipped)
+    try read(.zero, into: &zero)
     try read(.saveEvery, into: &saveEvery)
     try read(.keep, into: &keep)
     try read(.keepBest, into: &keepBest)

@@ -22,6 +22,8 @@ package struct RunSettings: Sendable {
 }
 
 /// A training from its start or its latest checkpoint to its end, in a folder of its own.
+///
+/// Every rank has one. The first writes the folder; the others make the same steps, and write nothing.
 package struct TrainingRun<Model: TrainingModel> {
   /// Makes and writes the clip of a validation; nil where there is none.
   package typealias Validation = (Trainer<Model>) throws -> ValidationRecord?
@@ -34,8 +36,9 @@ package struct TrainingRun<Model: TrainingModel> {
   private let configuration: String
   private let adapters: AdapterExport?
   private let store: CheckpointStore
-  private let lock: RunLock
-  private let journal: RunJournal
+  // Of the first rank.
+  private let lock: RunLock?
+  private let journal: RunJournal?
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
@@ -49,9 +52,11 @@ package struct TrainingRun<Model: TrainingModel> {
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
     configuration: String, adapters: AdapterExport? = nil, details: [RunDetail] = []
   ) throws {
-    try makeFolder(folder.path)
-    lock = try RunLock(path: folder.lock)
-    journal = try RunJournal(folder)
+    (lock, journal) = try trainer.collective.together { () -> (RunLock?, RunJournal?) in
+      guard trainer.collective.isFirst else { return (nil, nil) }
+      try makeFolder(folder.path)
+      return (try RunLock(path: folder.lock), try RunJournal(folder))
+    }
     store = CheckpointStore(directory: folder.checkpoints)
     self.trainer = trainer
     self.folder = folder
@@ -66,11 +71,34 @@ package struct TrainingRun<Model: TrainingModel> {
   ///
   /// Throws `CheckpointFailure.otherRun` if it was made with other settings or data.
   package mutating func resume(_ observer: RunObserver) throws {
+    let ranks = trainer.collective
+    try ranks.checkAlike(
+      trainer.snapshot.weights,
+      [
+        identity.settingsDigest, identity.dataDigest, identity.modelDigest, "\(settings.steps)",
+        "\(settings.saveEvery)",
+      ])
+    let found = try ranks.together { ranks.isFirst ? try findCheckpoint(observer) : nil }
+    let path = try ranks.gathered(found?.path ?? "")[0]
+    guard !path.isEmpty else { return }
+    try ranks.together {
+      try trainer.restore((found ?? CheckpointFolder(path: path)).load(), path: path)
+      let step = trainer.progress.step
+      guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
+      savedStep = step
+      if let found { try journal?.resume(after: step, logBytes: found.manifest.logBytes, observer) }
+    }
+    observer(.stage("resume from \(CheckpointStore.name(step: trainer.progress.step))", units: 0))
+  }
+
+  /// The checkpoint to go on from; without one the logs are emptied.
+  private func findCheckpoint(_ observer: RunObserver) throws -> CheckpointFolder? {
     for name in store.removeLeftovers() {
       observer(.warning("\(name) was left by a run that ended while it saved; it was removed"))
     }
     guard let checkpoint = try store.newest({ observer(.warning($0)) }) else {
-      return try journal.resume(after: 0, logBytes: 0, observer)
+      try journal?.resume(after: 0, logBytes: 0, observer)
+      return nil
     }
     let differences = identity.differences(from: checkpoint.manifest.run)
     if !differences.isEmpty {
@@ -79,30 +107,24 @@ package struct TrainingRun<Model: TrainingModel> {
       }
       observer(.warning("going on although \(differences.joined(separator: "; "))"))
     }
-    try trainer.restore(checkpoint.load(), path: checkpoint.path)
-    let step = trainer.progress.step
-    guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
-    try journal.resume(after: step, logBytes: checkpoint.manifest.logBytes, observer)
-    savedStep = step
-    observer(.stage("resume from \(CheckpointStore.name(step: step))", units: 0))
+    return checkpoint
   }
 
   /// Trains to the last step.
   ///
-  /// On an interruption the state after the last whole step is saved before `Interrupted` goes on.
+  /// On an interruption, of any rank, the state after the last whole step is saved before `Interrupted` goes on.
   ///
-  /// - Parameter validate: called after the first step, every so many and the last.
+  /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
   package mutating func run(_ observer: RunObserver, validate: Validation) throws {
     var meter = RateMeter(steps: settings.steps)
     do {
       // A process that ended between a checkpoint and its validation has left this to be done.
       let reached = trainer.progress.step
-      if reached > 0, isValidated(after: reached), !journal.isValidated(reached) {
+      if reached > 0, isValidated(after: reached), journal?.isValidated(reached) == false {
         try self.validate(meter.pace, validate)
       }
       observer(.stage("train", units: settings.steps))
       while trainer.progress.step < settings.steps {
-        try Interruption.check()
         try step(&meter, observer, validate)
       }
     } catch let interruption as Interrupted {
@@ -121,7 +143,7 @@ package struct TrainingRun<Model: TrainingModel> {
     let record = try trainer.step()
     let timing = meter.finishStep(
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
-    try journal.append(record, timing)
+    try journal?.append(record, timing)
     observer(.status(meter.line(record), isLast: record.step == settings.steps))
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
     meter.finishLogging()
@@ -133,7 +155,12 @@ package struct TrainingRun<Model: TrainingModel> {
       throw error
     }
     if record.step % settings.saveEvery == 0 || record.step == settings.steps { try save(observer) }
-    if isValidated(after: record.step) { try self.validate(meter.pace, validate) }
+    guard isValidated(after: record.step) else { return }
+    do {
+      try self.validate(meter.pace, validate)
+    } catch is Interrupted where record.step < settings.steps && trainer.collective.size > 1 {
+      // The other ranks are in the next step already, where all learn of it.
+    }
   }
 
   // MARK: - Validation and report
@@ -142,14 +169,15 @@ package struct TrainingRun<Model: TrainingModel> {
     step == 1 || step % settings.validateEvery == 0 || step == settings.steps
   }
 
+  /// On the first rank; others have nothing to show.
   private func validate(_ pace: RunPace, _ validate: Validation) throws {
-    guard let record = try validate(trainer) else { return }
+    guard let journal, let record = try validate(trainer) else { return }
     try journal.append(record)
     try writeReport(pace)
   }
 
   private func writeReport(_ pace: RunPace) throws {
-    try journal.writeReport(
+    try journal?.writeReport(
       RunFacts(
         name: folder.name, progress: trainer.progress, steps: settings.steps, identity: identity, details: details,
         bad: trainer.badItems, pace: pace))
@@ -159,16 +187,20 @@ package struct TrainingRun<Model: TrainingModel> {
 
   /// Writes a checkpoint of the present state and removes those that are not kept.
   private mutating func save(_ observer: RunObserver) throws {
-    let snapshot = trainer.snapshot
+    let step = trainer.progress.step
+    guard let snapshot = try trainer.collectedSnapshot() else {
+      savedStep = step
+      return
+    }
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
-    try journal.sync()
+    try journal?.sync()
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: journal.logBytes, adapters: adapters)
-    savedStep = snapshot.progress.step
+      logBytes: journal?.logBytes ?? 0, adapters: adapters)
+    savedStep = step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)
   }

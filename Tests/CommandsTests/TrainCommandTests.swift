@@ -78,55 +78,24 @@ struct TrainCommandTests {
     #expect(try VideoReader(path: directory.file("run/validation/step-000004.mp4")).size.width == 3 * 64)
   }
 
-  /// The repository's settings of the paper's ablations.
-  private static let ablations: [String] = {
-    let folder = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/ablations").standardized
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.sorted().map { folder.appendingPathComponent($0).path }
-  }()
-
   @Test("every row of the paper's tables has settings that are understood")
   func ablationFiles() throws {
-    #expect(Self.ablations.count == 16)
+    #expect(AblationTrial.recipes.count == 16)
     let others = ["train-cogvideox-vap", "train-wan-vap", "train-dpo"].map { name in
       URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/\(name).yaml").standardized.path
     }
-    for path in Self.ablations + others { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
+    for path in AblationTrial.recipes + others { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
   }
 
   @Test(
     "every ablation of CogVideoX trains with one command, and its result makes a video",
-    arguments: ablations.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
+    arguments: AblationTrial.recipes.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
   func ablation(path: String) throws {
     let small = ["height=48", "width=64", "frames=9"].flatMap { ["--set", $0] }
-    let output = directory.file("run")
-    #expect(VAPCommand.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path]) == 0)
-    let checkpoint = "\(output)/checkpoints/step-000001"
-    let image = directory.file("image.png")
-    let pixels = [UInt8](repeating: 100, count: 64 * 48 * 3)
-    try VideoWriter.write(
-      VideoClip(size: FrameSize(width: 64, height: 48), frameRate: .training, pixels: pixels), to: image)
-    var command = [
-      "generate", "--model", Self.checkpoint, "--ref-video", directory.file("data/0.mkv"), "--ref-prompt", "noise",
-      "--image", image, "--prompt", "more noise", "--steps", "1", "--output", directory.file("out.mkv"),
-    ]
-    let lora = "\(checkpoint)/pytorch_lora_weights.safetensors"
-    if FileManager.default.fileExists(atPath: lora) {
-      // Trained without an expert: only a plain model takes it.
-      #expect(VAPCommand.run(command + ["--lora", lora]) == 3)
-      let plain = directory.file("plain")
-      try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: plain)
-      let config = "\(plain)/transformer/config.json"
-      let fields = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: config)))
-      var changed = try #require(fields as? [String: Any])
-      changed["block_idx_with_mot_ref"] = [Int]()
-      try JSONSerialization.data(withJSONObject: changed).write(to: URL(fileURLWithPath: config))
-      command[2] = plain
-      command += ["--lora", lora]
-    } else {
-      command += ["--expert", checkpoint]
-    }
-    #expect(VAPCommand.run(command) == 0)
+    let trial = AblationTrial(
+      directory: directory, checkpoint: Self.checkpoint, reference: directory.file("data/0.mkv"),
+      frameSize: FrameSize(width: 64, height: 48), frames: 9)
+    try trial.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path])
   }
 
   @Test(
@@ -173,11 +142,27 @@ struct TrainCommandTests {
       ["--model": nil], ["--data": nil], ["--output": nil], ["--steps": "-1"], ["--learning-rate": "2"],
       ["--precision": "float8"], ["--accumulation": "0"], ["--save-every": "0"], ["--compatibility": "all"],
       ["--threads": "0"], ["--set": "nonsense=1"], ["--set": "steps"], ["--set": "height=50"], ["--unknown": "1"],
-      ["--set": "references=4"], ["--set": "ema=1"], ["--memory": "1"],
+      ["--set": "references=4"], ["--set": "ema=1"], ["--memory": "1"], ["--set": "zero=2"],
     ] as [[String: String?]])
   func misuse(changes: [String: String?]) {
     #expect(run(changes) == 2, "\(changes)")
     #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+  }
+
+  @Test("a run may go on with another number of ranks if samples of a step stay; published faults tie it to its ranks")
+  func ranksInIdentity() throws {
+    func identity(_ accumulation: Int, _ ranks: Int, _ compatibility: String) throws -> [String: String] {
+      let settings = try TrainSettings(
+        file: nil,
+        changes: [
+          ("model", Self.checkpoint), ("data", directory.file("data")), ("cache", directory.file("cache")),
+          ("accumulation", "\(accumulation)"), ("compatibility", compatibility),
+        ])
+      return try TrainRecipe(settings).identity(EncodeJob(settings.clips), ranks: ranks)
+    }
+    #expect(try identity(2, 1, "none") == identity(1, 2, "none"))
+    #expect(try identity(1, 1, "none") != identity(1, 2, "none"))
+    #expect(try identity(2, 1, "reference") != identity(1, 2, "reference"))
   }
 
   @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "keep: many", "- a"])
@@ -271,10 +256,7 @@ struct TrainSignalTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    // Built beside the tests.
-    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    program = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("vap").path
-    try #require(FileManager.default.isExecutableFile(atPath: program), "\(program) is not built")
+    program = try BuiltProgram.path()
     #expect(
       VAPCommand.run([
         "data", "synthesize", "--out", directory.file("data"), "--videos", "96", "--frames", "9", "--size", "64",
@@ -417,4 +399,28 @@ struct TrainSignalTests {
     let (short, long) = (try peak("short", steps: 40), try peak("long", steps: 400))
     #expect(long < 1.03 * short + 4, "\(short) MiB, then \(long) MiB")
   }
+
+  #if !MPI
+    @Test("without MPI, processes of a parallel job are refused with one line before any work", arguments: [0, 1])
+    func refusedWithoutMPI(rank: Int) throws {
+      let (process, output) = (Process(), Pipe())
+      process.executableURL = URL(fileURLWithPath: program)
+      process.arguments = [
+        "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"), "--output",
+        directory.file("run"),
+      ]
+      process.environment = ProcessInfo.processInfo.environment.merging([
+        "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "\(rank)",
+      ]) { $1 }
+      process.standardError = output
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 4)
+      // The first speaks for all.
+      #expect(text.split(separator: "\n").count == (rank == 0 ? 1 : 0), "\(text)")
+      #expect(text.contains("--traits MPI") == (rank == 0))
+      #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+    }
+  #endif
 }

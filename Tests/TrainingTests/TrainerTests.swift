@@ -56,32 +56,6 @@ struct TrainerTests {
     #expect(record.skipped == nil)
   }
 
-  @Test("two ranks with a sample each make the update of one process with an accumulation of two")
-  func ranks() throws {
-    var training = TinyTraining()
-    training.steps.accumulation = 2
-    var alone = try training.trainer()
-    let single = try (0..<2).map { _ in try alone.step() }
-
-    // Each rank's gradients come out of a run of its own; the double hands every rank both.
-    let exchange = Exchange(size: 2)
-    training.steps.accumulation = 1
-    let settings = training
-    let results = try exchange.run { collective in
-      var trainer = try Trainer(
-        settings.model(), source: RandomClips(), optimizer: AdamW(), schedule: settings.schedule,
-        settings: settings.steps, collective: collective)
-      let records = try (0..<2).map { _ in try trainer.step() }
-      return (trainer.bits, records)
-    }
-    #expect(results[0].0 == results[1].0)
-    for (one, two) in zip(single, results[0].1) {
-      #expect(abs(one.loss - two.loss) <= 1e-6 * one.loss)
-      #expect(abs((one.gradientNorm ?? 0) - (two.gradientNorm ?? 1)) <= 1e-6 * (one.gradientNorm ?? 0))
-      #expect(one.samples == two.samples)
-    }
-  }
-
   @Test("R01: a loss or gradient that is not finite skips the step, is counted, and ends the run after k in a row")
   func notFinite() throws {
     for fault in [Float.nan, .infinity] {
@@ -126,7 +100,7 @@ struct TrainerTests {
 }
 
 /// loss = (steepness (w - x))^2 for one weight, which starts at 0, and the sample's value x.
-private struct Parabola: TrainingModel {
+struct Parabola: TrainingModel {
   let parameters: [Parameter]
   private let steepness: Float
 
@@ -146,7 +120,7 @@ private struct Parabola: TrainingModel {
   func isUnread(_ key: String) -> Bool { false }
 }
 
-private struct Points: SampleSource {
+struct Points: SampleSource {
   let values: [Float]
   let digest = "points"
 

@@ -6,24 +6,12 @@ import VideoTransformers
 /// The CogVideoX transformer with its rotary tables.
 package struct CogVideoXDenoiser: VideoPromptDenoiser {
   private let model: CogVideoXTransformer
-  private let positionDesign: PositionDesign
 
-  package init(model: CogVideoXTransformer, positionDesign: PositionDesign) {
-    self.model = model
-    self.positionDesign = positionDesign
-  }
+  package init(_ model: CogVideoXTransformer) { self.model = model }
 
-  package func predict(
-    _ latents: Tensor, timestep: Double, _ conditions: CogVideoXConditions, _ options: BackboneOptions
-  ) throws -> Tensor {
-    try predictAll(latents, timestep: timestep, conditions, options).target
-  }
-
-  /// The predictions for the target, and for the references where the model makes them.
-  ///
-  /// - Parameter referenceTimesteps: of noised references, one each; nil tells the expert the target's.
-  func predictAll(
-    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]? = nil, _ conditions: CogVideoXConditions,
+  /// Of clean references the expert is told the target's timestep.
+  package func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _ conditions: CogVideoXConditions,
     _ options: BackboneOptions
   ) throws -> (target: Tensor, references: Tensor?) {
     let batch = conditions.text.shape[0]
@@ -35,7 +23,7 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
       CogVideoXInput.Reference(
         latents: reference.latents.repeated(batch), text: reference.text,
         rotary: isRotary
-          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil,
+          ? grid.referenceTable(count: reference.latents.shape[1] / frames, configuration.positionDesign) : nil,
         timesteps: referenceTimesteps)
     }
     let input = CogVideoXInput(

@@ -9,7 +9,7 @@ extension CogVideoXBackbone {
       try textMemory(textEncoder, tokens: transformer.maxTextLength),
       try autoencoderMemory("encode image and references") { autoencoderWork(geometry, isTiled: $0) },
       try denoisingMemory(
-        transformer, segments: "transformer_blocks", tokens: (1 + referenceCount) * tokens * (isGuided ? 2 : 1),
+        segments: "transformer_blocks", tokens: (1 + referenceCount) * tokens * (isGuided ? 2 : 1),
         feedForwardSize: 4 * transformer.hiddenSize),
       try autoencoderMemory("decode video") { autoencoderWork(geometry, isTiled: $0) },
     ]

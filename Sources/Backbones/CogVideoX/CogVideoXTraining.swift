@@ -15,10 +15,7 @@ package struct CogVideoXTraining: TrainingModel {
   private let latents: CogVideoXLatents
   private let latentShape: Shape
   private let lowersTimesteps: Bool
-  private let noisyReferenceLevels: Int?
-
-  /// What the references' losses count together (published with the noisy references).
-  private static let referenceShare = 0.6
+  private let noisyReferences: NoisyReferences?
 
   /// - Parameters:
   ///   - parameters: of the transformer.
@@ -27,10 +24,9 @@ package struct CogVideoXTraining: TrainingModel {
   ///     references too; nil leaves them clean.
   package init(
     _ transformer: CogVideoXTransformer, parameters: [Parameter], latentShape: Shape, schedule: NoiseSchedule,
-    autoencoder: CogVideoXAutoencoderConfig, positionDesign: PositionDesign = .temporalBias,
-    noisyReferenceLevels: Int? = nil, faults: PublishedFaults = []
+    autoencoder: CogVideoXAutoencoderConfig, noisyReferenceLevels: Int? = nil, faults: PublishedFaults = []
   ) {
-    self.noisyReferenceLevels = transformer.configuration.predictsReferences ? noisyReferenceLevels ?? 1 : nil
+    noisyReferences = NoisyReferences(levels: noisyReferenceLevels, for: transformer.configuration)
     self.parameters = parameters
     self.transformer = transformer
     latents = CogVideoXLatents(autoencoder: autoencoder)
@@ -38,7 +34,7 @@ package struct CogVideoXTraining: TrainingModel {
     var schedule = schedule
     schedule.roundsAmplitudes = faults.contains(.roundedAmplitudes)
     self.schedule = schedule
-    denoiser = CogVideoXDenoiser(model: transformer, positionDesign: positionDesign)
+    denoiser = CogVideoXDenoiser(transformer)
     lowersTimesteps = faults.contains(.loweredTimesteps)
   }
 
@@ -78,14 +74,11 @@ package struct CogVideoXTraining: TrainingModel {
       BackboneOptions(context: context, isGuided: false))
     let prediction = schedule.velocity(of: velocities.target, noise: noisy, at: [timestep])
     var loss = loss(of: prediction, target, at: timestep)
-    if let noised, let others = velocities.references {
-      let frames = latentShape[1]
-      for (index, reference) in clean.enumerated() {
-        let velocity = others.sliced(1, index * frames..<(index + 1) * frames).dense()
+    if let noisyReferences, let noised, let others = velocities.references {
+      loss = noisyReferences.total(loss, predictions: others, count: clean.count, frameAxis: 1) { index, velocity in
         let (timestep, latents) = (noised.timesteps[index], noised.latents[index])
-        let own = self.loss(
-          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), reference, at: timestep)
-        loss = loss + own.scaled(by: Float(Self.referenceShare / Double(clean.count)))
+        return self.loss(
+          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), clean[index], at: timestep)
       }
     }
     return Evaluation(
@@ -102,16 +95,13 @@ package struct CogVideoXTraining: TrainingModel {
   private func noised(
     _ references: [Tensor], _ draws: TrainingDraws
   ) throws -> (timesteps: [Int], latents: [Tensor])? {
-    guard let levels = noisyReferenceLevels else { return nil }
+    guard let noisyReferences else { return nil }
     let timesteps = references.indices.map { index in
-      let timestep = levels - 1 - min(Int(draws.referenceLevel(index) * Double(levels)), levels - 1)
+      let timestep = noisyReferences.rank(index, draws)
       return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
     }
-    let latents = try references.enumerated().map { index, reference in
-      let noise = try draws.noise.noise(for: .referenceNoise(index), shape: reference.shape)
-      return schedule.noised(reference, with: noise, at: [timesteps[index]])
-    }
-    return (timesteps, latents)
+    let noised = try noisyReferences.noised(references, draws) { schedule.noised($1, with: $2, at: [timesteps[$0]]) }
+    return (timesteps, noised.latents)
   }
 
   /// The published table falls from the last timestep to 0.

@@ -122,31 +122,15 @@ extension TrainingPlan {
   }
 
   /// The configuration of the model that is trained, from that of the checkpoint.
-  package func applied(to checkpoint: CogVideoXConfiguration) throws(InvalidField) -> CogVideoXConfiguration {
+  package func applied<Configuration: MixtureConfiguration>(
+    to checkpoint: Configuration
+  ) throws(InvalidField) -> Configuration {
     var configuration = checkpoint
     configuration.coupling = coupling ?? checkpoint.coupling
     configuration.positionDesign = positionDesign ?? checkpoint.positionDesign
     configuration.predictsReferences = noisyReferenceLevels != nil || checkpoint.predictsReferences
     configuration.expertLayers = try expertLayers(
       checkpoint.expertLayers, of: checkpoint.layerCount, coupling: configuration.coupling)
-    try configuration.validate()
-    return configuration
-  }
-
-  /// As above; Wan is known with its published coupling only.
-  package func applied(to checkpoint: WanConfiguration) throws(InvalidField) -> WanConfiguration {
-    guard coupling == nil || coupling == .mixture else {
-      throw InvalidField(Key.coupling.rawValue, "is for CogVideoX; Wan has 'mixture' only")
-    }
-    guard positionDesign == nil || positionDesign == .temporalBias else {
-      throw InvalidField(Key.positionDesign.rawValue, "is for CogVideoX; Wan has 'temporal-bias' only")
-    }
-    guard noisyReferenceLevels == nil else {
-      throw InvalidField(Key.noisyReferences.rawValue, "is for CogVideoX; Wan trains on clean references")
-    }
-    var configuration = checkpoint
-    configuration.expertLayers = try expertLayers(
-      checkpoint.expertLayers, of: checkpoint.layerCount, coupling: .mixture)
     try configuration.validate()
     return configuration
   }

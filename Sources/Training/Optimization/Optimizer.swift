@@ -22,6 +22,9 @@ package protocol Optimizer: Sendable {
 }
 
 /// What an optimizer remembers, as named tensors and the number of updates of each parameter.
+///
+/// A tensor is named by its part in the rule and its parameter's key, "first.transformer_blocks.0…", so that it can be told
+/// whose it is.
 package struct OptimizerState: Sendable {
   package var tensors: [String: Tensor]
   package var updates: [String: Int]
@@ -30,6 +33,9 @@ package struct OptimizerState: Sendable {
     self.tensors = tensors
     self.updates = updates
   }
+
+  /// The key of the parameter that a tensor of this name belongs to.
+  static func parameterKey(of name: String) -> String { String(name.drop { $0 != "." }.dropFirst()) }
 }
 
 /// How weights that are trained, and the optimizer's state, are stored. Arithmetic is always in float32.
