@@ -35,6 +35,8 @@ let rows: [Row] = [
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  // What reports are written with.
+  Row(name: "Pages", imports: ["Media", "Runtime"], embedded: ["Page/page.css", "Page/page.js"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -46,7 +48,7 @@ let rows: [Row] = [
   Row(
     name: "Training",
     imports: [
-      "CMPI", "Datasets", "Backbones", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "CMPI", "Datasets", "Backbones", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
     name: "Generation",
@@ -54,10 +56,9 @@ let rows: [Row] = [
   Row(
     name: "Evaluation",
     imports: [
-      "Generation", "Backbones", "Datasets", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints",
-      "Tensors", "Compute", "Runtime",
-    ],
-    embedded: ["Report/Page/report.css", "Report/Page/report.js"]),
+      "Generation", "Backbones", "Datasets", "Schedulers", "Encoders", "Tokenizers", "Pages", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
   Row(name: "Judging", imports: ["Evaluation", "Media", "Checkpoints", "Runtime"]),
   Row(
     name: "Study", imports: ["CSQLite", "Evaluation", "Media", "Compute", "Runtime"], packages: flyingFox,
@@ -80,7 +81,7 @@ let rows: [Row] = [
     name: "Commands",
     imports: [
       "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
-      "Schedulers", "Autoencoders", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Schedulers", "Autoencoders", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -100,8 +101,8 @@ let swiftTargets: [Target] = rows.map { row in
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
-  "Judging", "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
-  "VideoTransformers",
+  "Judging", "Layers", "Media", "Pages", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training",
+  "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in

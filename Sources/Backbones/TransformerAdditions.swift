@@ -36,6 +36,13 @@ package struct TransformerAdditions: Sendable {
     return try plan.weights(seed: seed) { try stored(directory) }
   }
 
+  /// The same without new adapters, which change nothing before they are trained: the model that a training starts from.
+  package var atStart: TransformerAdditions {
+    var copy = self
+    if plan?.trained == .lora { copy.plan?.trained = .full }
+    return copy
+  }
+
   /// Adapters from files, and those that are trained.
   package var adapterSources: [any AdapterSource] { adapters + (plan?.adapterSources(seed: seed) ?? []) }
 

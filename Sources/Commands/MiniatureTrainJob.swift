@@ -88,6 +88,7 @@ struct MiniatureTrainJob: TrainingJob {
       try log.append(result)
       observer(.note(result.line))
       observer(.stage("train", units: 0))
+      return nil
     }
     printer.finish()
     print(folder.path)

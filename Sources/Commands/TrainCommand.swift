@@ -46,6 +46,8 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Steps between checkpoints (default: 1000).") var saveEvery: String?
   @Option(help: "Steps between validation clips (default: 100).") var validateEvery: String?
   @Option(help: "Threads to compute on; results do not depend on it.") var threads: String?
+  @Option(help: "Memory to stay within, such as 64G; a run that needs more is refused (default: all).")
+  var memory: String?
   @Flag(help: "Go on from a checkpoint even if settings or data have changed.") var force = false
   @Option(name: .customLong("set"), help: "Any key of the settings, as key=value.") var changes: [String] = []
 
@@ -77,7 +79,7 @@ struct TrainCommand: ParsableCommand {
       ("model", model), ("data", data), ("cache", cache), ("output", output), ("steps", steps),
       ("learning-rate", learningRate), ("warmup", warmup), ("accumulation", accumulation), ("precision", precision),
       ("seed", seed), ("compatibility", compatibility), ("save-every", saveEvery), ("validate-every", validateEvery),
-      ("threads", threads), ("force", force ? "true" : nil),
+      ("threads", threads), ("memory", memory), ("force", force ? "true" : nil),
     ]
     var found = named.compactMap { name, value in value.map { (key: name, value: $0) } }
     for change in changes {

@@ -12,6 +12,8 @@ struct TrainRecipe {
   /// Whether linear maps round what they multiply to bfloat16.
   let roundsProducts: Bool
   let pairing: PairingRules
+  /// Bytes; nil for what the machine has.
+  let memoryBudget: Int?
   private let settings: TrainSettings
 
   /// Throws `UsageFailure` for values that cannot be used.
@@ -95,6 +97,10 @@ struct TrainRecipe {
     pairing.rowLimit = settings.rowLimit
     if usesManifest { try pairing.validate() }
     self.pairing = pairing
+    guard settings.preference == nil || settings.references == 1 else {
+      throw UsageFailure("'dpo' trains with one reference, so 'references' must be 1, not \(settings.references)")
+    }
+    memoryBudget = try settings.memory.map(parseMemoryBudget)
   }
 
   private enum ProductPrecision: String, CaseIterable { case float32, bfloat16 }
@@ -158,6 +164,7 @@ struct TrainRecipe {
       "seed": "\(settings.seed)", "compatibility": settings.clips.compatibility ?? Compatibility.none.rawValue,
       "flow": settings.flow.description,
     ]
+    identity["dpo"] = settings.preference?.description
     identity.merge(settings.plan.identity) { $1 }
     identity.merge(clips) { $1 }
     identity["products"] = settings.products

@@ -12,6 +12,8 @@ struct TrainSettings: Decodable {
   var miniature: MiniatureSettings?
   /// What is trained: the transformer, or the vae of a miniature.
   var component = "transformer"
+  /// Of preference training; nil trains on targets alone.
+  var preference: PreferenceSettings?
   /// Folder of a trained expert that the training starts from.
   var expert: String?
   var output: String?
@@ -56,10 +58,12 @@ struct TrainSettings: Decodable {
   var validationGuidance: Double?
 
   var threads: Int?
+  var memory: String?
   var force = false
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case miniature, component, expert, output, references
+    case preference = "dpo"
     case maskReferenceRatio = "mask-ref-ratio"
     case maskCaptionRatio = "mask-caption-ratio"
     case rowLimit = "row-limit"
@@ -84,7 +88,7 @@ struct TrainSettings: Decodable {
     case validateEvery = "validate-every"
     case validationSteps = "validation-steps"
     case validationGuidance = "validation-guidance"
-    case threads, force
+    case threads, memory, force
   }
 
   static var keys: [String] {
@@ -109,6 +113,7 @@ struct TrainSettings: Decodable {
     }
     try read(.miniature, into: &miniature)
     try read(.component, into: &component)
+    try read(.preference, into: &preference)
     try read(.expert, into: &expert)
     try read(.output, into: &output)
     try read(.references, into: &references)
@@ -147,6 +152,7 @@ struct TrainSettings: Decodable {
     try read(.validationSteps, into: &validationSteps)
     try read(.validationGuidance, into: &validationGuidance)
     try read(.threads, into: &threads)
+    try read(.memory, into: &memory)
     try read(.force, into: &force)
   }
 

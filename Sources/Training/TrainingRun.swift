@@ -25,17 +25,20 @@ package struct RunSettings: Sendable {
 ///
 /// Every rank has one. The first writes the folder; the others make the same steps, and write nothing.
 package struct TrainingRun<Model: TrainingModel> {
+  /// Makes and writes the clip of a validation; nil where there is none.
+  package typealias Validation = (Trainer<Model>) throws -> ValidationRecord?
+
   package private(set) var trainer: Trainer<Model>
   package let folder: RunFolder
   private let settings: RunSettings
   private let identity: RunIdentity
+  private let details: [RunDetail]
   private let configuration: String
   private let adapters: AdapterExport?
   private let store: CheckpointStore
   // Of the first rank.
   private let lock: RunLock?
-  private let log: RunLog?
-  private let timings: RunLog?
+  private let journal: RunJournal?
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
@@ -45,23 +48,23 @@ package struct TrainingRun<Model: TrainingModel> {
   ///   - configuration: path of the `config.json` of what is trained; read when a checkpoint is written.
   ///   - component: the name of what is trained among the parts of a pipeline.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
+  ///   - details: what the report tells of the run besides its identity.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil
+    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil,
+    details: [RunDetail] = []
   ) throws {
-    (lock, log, timings) = try trainer.collective.together { () -> (RunLock?, RunLog?, RunLog?) in
-      guard trainer.collective.isFirst else { return (nil, nil, nil) }
+    (lock, journal) = try trainer.collective.together { () -> (RunLock?, RunJournal?) in
+      guard trainer.collective.isFirst else { return (nil, nil) }
       try makeFolder(folder.path)
-      try makeFolder(folder.validation)
-      return (
-        try RunLock(path: folder.lock), try RunLog(path: folder.log), try RunLog(path: folder.timings)
-      )
+      return (try RunLock(path: folder.lock), try RunJournal(folder))
     }
     store = CheckpointStore(directory: folder.checkpoints, component: component)
     self.trainer = trainer
     self.folder = folder
     self.settings = settings
     self.identity = identity
+    self.details = details
     self.configuration = configuration
     self.adapters = adapters
   }
@@ -85,10 +88,7 @@ package struct TrainingRun<Model: TrainingModel> {
       let step = trainer.progress.step
       guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
       savedStep = step
-      guard let found, let log else { return }
-      if try !log.truncate(to: found.manifest.logBytes) {
-        observer(.warning("\(log.path) ends before the checkpoint; it goes on with a gap"))
-      }
+      if let found { try journal?.resume(after: step, logBytes: found.manifest.logBytes, observer) }
     }
     observer(.stage("resume from \(CheckpointStore.name(step: trainer.progress.step))", units: 0))
   }
@@ -99,8 +99,7 @@ package struct TrainingRun<Model: TrainingModel> {
       observer(.warning("\(name) was left by a run that ended while it saved; it was removed"))
     }
     guard let checkpoint = try store.newest({ observer(.warning($0)) }) else {
-      _ = try log?.truncate(to: 0)
-      _ = try timings?.truncate(to: 0)
+      try journal?.resume(after: 0, logBytes: 0, observer)
       return nil
     }
     let differences = identity.differences(from: checkpoint.manifest.run)
@@ -118,12 +117,15 @@ package struct TrainingRun<Model: TrainingModel> {
   /// On an interruption, of any rank, the state after the last whole step is saved before `Interrupted` goes on.
   ///
   /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
-  package mutating func run(
-    _ observer: RunObserver, validate: (Trainer<Model>) throws -> Void
-  ) throws {
+  package mutating func run(_ observer: RunObserver, validate: Validation) throws {
     var meter = RateMeter(steps: settings.steps)
-    observer(.stage("train", units: settings.steps))
     do {
+      // A process that ended between a checkpoint and its validation has left this to be done.
+      let reached = trainer.progress.step
+      if reached > 0, isValidated(after: reached), journal?.isValidated(reached) == false {
+        try self.validate(meter.pace, validate)
+      }
+      observer(.stage("train", units: settings.steps))
       while trainer.progress.step < settings.steps {
         try step(&meter, observer, validate)
       }
@@ -131,37 +133,59 @@ package struct TrainingRun<Model: TrainingModel> {
       if savedStep != trainer.progress.step, trainer.progress.step > 0 {
         try save(observer)
       }
+      try writeReport(meter.pace)
       throw interruption
     }
+    if meter.pace.steps > 0 { observer(.note(meter.pace.summary)) }
+    try writeReport(meter.pace)
   }
 
-  private mutating func step(
-    _ meter: inout RateMeter, _ observer: RunObserver, _ validate: (Trainer<Model>) throws -> Void
-  ) throws {
+  private mutating func step(_ meter: inout RateMeter, _ observer: RunObserver, _ validate: Validation) throws {
     meter.beginStep()
     let record = try trainer.step()
-    let isLast = record.step == settings.steps
     let timing = meter.finishStep(
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
-    try log?.append(record)
-    try timings?.append(timing)
-    observer(.status(meter.line(record), isLast: isLast))
+    try journal?.append(record, timing)
+    observer(.status(meter.line(record), isLast: record.step == settings.steps))
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
+    meter.finishLogging()
     do {
       try trainer.checkForDivergence()
     } catch {
       if savedStep != record.step { try save(observer) }
+      try writeReport(meter.pace)
       throw error
     }
-    if record.step % settings.saveEvery == 0 || isLast { try save(observer) }
-    let isDue = record.step == 1 || record.step % settings.validateEvery == 0 || isLast
-    guard isDue, trainer.collective.isFirst else { return }
+    if record.step % settings.saveEvery == 0 || record.step == settings.steps { try save(observer) }
+    guard isValidated(after: record.step) else { return }
     do {
-      try validate(trainer)
-    } catch is Interrupted where !isLast && trainer.collective.size > 1 {
+      try self.validate(meter.pace, validate)
+    } catch is Interrupted where record.step < settings.steps && trainer.collective.size > 1 {
       // The other ranks are in the next step already, where all learn of it.
     }
   }
+
+  // MARK: - Validation and report
+
+  private func isValidated(after step: Int) -> Bool {
+    step == 1 || step % settings.validateEvery == 0 || step == settings.steps
+  }
+
+  /// On the first rank; others have nothing to show.
+  private func validate(_ pace: RunPace, _ validate: Validation) throws {
+    guard let journal, let record = try validate(trainer) else { return }
+    try journal.append(record)
+    try writeReport(pace)
+  }
+
+  private func writeReport(_ pace: RunPace) throws {
+    try journal?.writeReport(
+      RunFacts(
+        name: folder.name, progress: trainer.progress, steps: settings.steps, identity: identity, details: details,
+        bad: trainer.badItems, pace: pace))
+  }
+
+  // MARK: - Checkpoints
 
   /// Writes a checkpoint of the present state and removes those that are not kept.
   private mutating func save(_ observer: RunObserver) throws {
@@ -173,11 +197,11 @@ package struct TrainingRun<Model: TrainingModel> {
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
-    try log?.sync()
+    try journal?.sync()
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: log?.byteCount ?? 0, adapters: adapters)
+      logBytes: journal?.logBytes ?? 0, adapters: adapters)
     savedStep = step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)

@@ -56,7 +56,7 @@ struct TinyTraining {
       trainer(on: ranks, source: source), in: RunFolder(path: folder), settings, identity: identity ?? self.identity(),
       configuration: Self.configuration)
     try run.resume { if case .warning(let text) = $0 { report(text) } }
-    try run.run({ if case .warning(let text) = $0 { report(text) } }, validate: { _ in })
+    try run.run({ if case .warning(let text) = $0 { report(text) } }, validate: { _ in nil })
     return run.trainer
   }
 }
@@ -100,7 +100,7 @@ extension TrainingSnapshot {
 func contents(of folder: String) throws -> [String: Data] {
   var found: [String: Data] = [:]
   for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
-    guard !["lock", "timings.jsonl"].contains(name) else { continue }
+    guard !["lock", "timings.jsonl", "report.html"].contains(name), !name.hasPrefix("events/") else { continue }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: "\(folder)/\(name)", isDirectory: &isFolder), !isFolder.boolValue
     else { continue }

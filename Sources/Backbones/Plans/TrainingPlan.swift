@@ -73,19 +73,9 @@ extension TrainingPlan: Decodable {
     objective = try values.decodeIfPresent(ObjectivePlan.self, forKey: .objective) ?? objective
   }
 
-  private struct AnyKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   /// Throws if a mapping has a key that is not known.
   static func checkKeys(of decoder: any Decoder, known: [String], in parent: Key) throws {
-    let keys = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
-    if let unknown = keys.first(where: { !known.contains($0) }) {
-      throw InvalidField("\(parent.rawValue).\(unknown)", "is unknown; known are \(known.joined(separator: ", "))")
-    }
+    try InvalidField.checkKeys(of: decoder, known: known, in: parent.rawValue)
   }
 }
 

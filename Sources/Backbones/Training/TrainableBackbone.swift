@@ -18,6 +18,8 @@ package protocol TrainableBackbone: VideoPromptBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> Training
+  /// Estimated bytes of a training step on one sample, besides weights and gradients.
+  func trainingWork(_ geometry: ClipGeometry, referenceCount: Int, recomputes: Bool) -> Int
   /// The same backbone, trained on clips that are noised in another way; nil for one that is not trained by flow matching.
   func trained(with noising: FlowNoising) -> Self?
 }

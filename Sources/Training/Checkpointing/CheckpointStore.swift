@@ -24,17 +24,19 @@ package struct CheckpointStore: Sendable {
   /// `step-000100`; steps of more digits sort by their number, not their name.
   package static func name(step: Int) -> String { prefix + String(format: "%06d", step) }
 
+  /// The step of which this is the name; nil for other names.
+  static func step(ofName name: String) -> Int? {
+    guard name.hasPrefix(prefix), let step = Int(name.dropFirst(prefix.count)), step >= 0, self.name(step: step) == name
+    else { return nil }
+    return step
+  }
+
   package func path(step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
   /// Steps of the folders that are named like checkpoints, falling.
   package var steps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    return names.compactMap { name in
-      guard name.hasPrefix(Self.prefix), let step = Int(name.dropFirst(Self.prefix.count)), step >= 0,
-        Self.name(step: step) == name
-      else { return nil }
-      return step
-    }.sorted(by: >)
+    return names.compactMap(Self.step(ofName:)).sorted(by: >)
   }
 
   // MARK: Saving

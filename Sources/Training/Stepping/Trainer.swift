@@ -1,5 +1,6 @@
 import Backbones
 import Compute
+import Datasets
 import Dispatch
 import Layers
 import Runtime
@@ -71,6 +72,9 @@ package struct Trainer<Model: TrainingModel> {
     // Needed for checkpoints only.
     average = collective.isFirst ? averageDecay.map { MovingAverage(decay: $0, of: trained) } : nil
   }
+
+  /// Videos and rows of the data that turned out to be unusable so far.
+  package var badItems: BadItems { source.badItems }
 
   /// Samples of one step on all ranks.
   package var batch: Int { settings.accumulation * collective.size }
