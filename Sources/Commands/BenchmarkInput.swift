@@ -8,6 +8,11 @@ struct BenchmarkInput {
   /// Of the table.
   let path: String
   let samples: [BenchmarkSample]
+  /// What a reader of averages should know of the table.
+  let warning: String?
+
+  /// Whether it is known what samples were rendered from.
+  var hasTruth: Bool { samples.contains { $0.truth != nil } }
 
   /// - Parameters:
   ///   - benchmark: the table, or a data folder that holds it at either place where it is published.
@@ -19,15 +24,25 @@ struct BenchmarkInput {
     path = exists && isDirectory.boolValue ? try BenchmarkTable.find(in: benchmark) : benchmark
     // No row may be left out: rows are counted by their place.
     let table = try BenchmarkTable(path: path, limit: .count(0))
+    warning = table.warning
     let folder = try DataFolder(data ?? Self.dataFolder(of: table))
     let chosen = try rows.map { try Self.rows($0, of: table.rows.count) }
+    let truth = try MiniatureTruth(
+      dataFolder: folder.path, videos: Set(table.rows.flatMap { [$0.target, $0.reference] }))
     samples = try table.rows.enumerated().compactMap { index, row -> BenchmarkSample? in
       guard chosen?.contains(index) ?? true else { return nil }
+      let rendered: SampleTruth? =
+        if let target = truth?.clips[row.target], let reference = truth?.clips[row.reference] {
+          SampleTruth(target: target, reference: reference)
+        } else {
+          nil
+        }
+      let category = rendered?.reference.condition.category.rawValue
       return BenchmarkSample(
         row: index, targetPath: try Self.file(row.target, in: folder), targetCaption: row.targetCaption,
         referencePath: try Self.file(row.reference, in: folder), referenceCaption: row.referenceCaption,
         condition: row.condition.isEmpty ? nil : row.condition,
-        category: SemanticCategory(condition: row.condition)?.rawValue)
+        category: category ?? SemanticCategory(condition: row.condition)?.rawValue, truth: rendered)
     }
     guard !samples.isEmpty else { throw EvaluationFailure.noSamples(path: path) }
   }

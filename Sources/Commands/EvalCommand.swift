@@ -44,8 +44,9 @@ struct EvalRunCommand: ParsableCommand {
 
   @Option(
     help: """
-      Metrics, separated by commas: clip-score, motion-smoothness, dynamic-degree, aesthetic-quality, psnr, ssim \
-      (default: the first four).
+      Metrics, separated by commas: clip-score, motion-smoothness, dynamic-degree, aesthetic-quality, psnr, ssim, and for \
+      data sets of `vap data synthesize` match-pixels, match-change, speed-error (default: the first four, for such data \
+      sets all).
       """)
   var metrics: String?
 

@@ -28,9 +28,9 @@ struct EvalJob {
 
   /// Checks the command line and reads the table; throws before any long work.
   init(_ options: EvalRunCommand) throws {
-    let kinds = try Self.metrics(options.metrics)
+    let kinds = try options.metrics.map(Self.metrics)
     input = try BenchmarkInput(benchmark: options.benchmark, data: options.data, rows: options.rows)
-    metrics = kinds
+    metrics = kinds ?? (input.hasTruth ? MetricKind.published + MetricKind.exact : MetricKind.published)
     weights = try options.weights.map { try WeightDirectory(path: $0) }
     clipSize = options.clip
     output = options.out
@@ -57,7 +57,8 @@ struct EvalJob {
 
   func run(observer: @escaping RunObserver) throws -> EvaluationResult {
     let samples = input.samples
-    let suite = try MetricSuite(metrics, weights: weights, clipSize: clipSize)
+    if let warning = input.warning { observer(.warning(warning)) }
+    let suite = try MetricSuite(metrics, weights: weights, clipSize: clipSize, hasTruth: input.hasTruth)
     for skipped in suite.skipped { observer(.warning("\(skipped.metric) is not run: \(skipped.reason)")) }
     let digest = try ContentDigest(ofFile: input.path).description
     try OutputFolder.make(output)
@@ -134,8 +135,7 @@ struct EvalJob {
 // MARK: - Reading the command line
 
 extension EvalJob {
-  private static func metrics(_ text: String?) throws(UsageFailure) -> [MetricKind] {
-    guard let text else { return MetricKind.published }
+  private static func metrics(_ text: String) throws(UsageFailure) -> [MetricKind] {
     var kinds: [MetricKind] = []
     for name in text.split(separator: ",").map({ $0.trimmingCharacters(in: .whitespaces) }) {
       guard let kind = MetricKind(rawValue: name) else {

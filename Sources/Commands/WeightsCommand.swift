@@ -23,7 +23,8 @@ struct WeightsListCommand: ParsableCommand {
       print("  published  \(weights.address)")
       let size = weights.byteCount.map { "\($0) bytes" } ?? weights.approximateSize
       if let size { print("  size       \(size)") }
-      print("  sha256     \(weights.digest ?? "not stated by its authors")")
+      let copies = weights.digestOfCopies.map { "\($0) (of copies; its authors state none)" }
+      print("  sha256     \(weights.digest ?? copies ?? "not stated by its authors")")
       print("  also read  \(weights.names.dropFirst().joined(separator: ", "))")
     }
   }

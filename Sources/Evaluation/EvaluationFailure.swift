@@ -13,6 +13,8 @@ package enum EvaluationFailure: Failure, Equatable {
   case noSamples(path: String)
   case otherBenchmarks(first: String, second: String)
   case differentClips(metric: String, first: String, second: String)
+  case noTruth(path: String)
+  case otherTruth(path: String)
 
   package var category: FailureCategory { .badInput }
 
@@ -38,6 +40,11 @@ package enum EvaluationFailure: Failure, Equatable {
       "'\(printable(first))' and '\(printable(second))' were evaluated on different benchmark tables"
     case .differentClips(let metric, let first, let second):
       "\(metric) compares clips of one size and length; these have \(first) and \(second)"
+    case .noTruth(let path):
+      "\(printable(path, limit: 1024)): truth.csv does not say what it or its reference was rendered from"
+    case .otherTruth(let path):
+      "\(printable(path, limit: 1024)): is not what truth.csv says; make the data set anew with this edition of "
+        + "`vap data synthesize`"
     }
   }
 }

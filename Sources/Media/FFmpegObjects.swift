@@ -106,9 +106,13 @@ final class Scaler {
   }
 
   /// Both forms must have the same size: resizing is done by `VideoClip.resized`.
-  init(from source: Form, to target: Form, path: String) throws(MediaFailure) {
-    // Exact rounding and plain C results on every processor, with chroma interpolated rather than repeated.
-    let flags = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
+  init(from source: Form, to target: Form, chroma: ChromaReading = .interpolated, path: String) throws(MediaFailure) {
+    let flags =
+      switch chroma {
+      // Exact rounding and plain C results on every processor.
+      case .interpolated: SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
+      case .repeated: SWS_BICUBIC | SWS_BITEXACT
+      }
     guard
       let pointer = sws_getContext(
         Int32(clamping: source.size.width), Int32(clamping: source.size.height), source.format,

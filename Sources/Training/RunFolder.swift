@@ -15,5 +15,14 @@ package struct RunFolder: Sendable {
   package var validation: String { "\(path)/validation" }
   package var log: String { "\(path)/log.jsonl" }
   package var timings: String { "\(path)/timings.jsonl" }
+  /// What validation measured, step by step.
+  package var measurements: String { "\(path)/measurements.jsonl" }
+  /// Where the training of an autoencoder leaves it at its end.
+  package var autoencoder: String { "\(path)/vae" }
   package var lock: String { "\(path)/lock" }
+
+  package func makeAutoencoderFolder() throws -> String {
+    try makeFolder(autoencoder)
+    return autoencoder
+  }
 }

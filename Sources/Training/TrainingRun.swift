@@ -22,6 +22,8 @@ package struct RunSettings: Sendable {
 }
 
 /// A training from its start or its latest checkpoint to its end, in a folder of its own.
+///
+/// Every rank has one. The first writes the folder; the others make the same steps, and write nothing.
 package struct TrainingRun<Model: TrainingModel> {
   package private(set) var trainer: Trainer<Model>
   package let folder: RunFolder
@@ -30,27 +32,32 @@ package struct TrainingRun<Model: TrainingModel> {
   private let configuration: String
   private let adapters: AdapterExport?
   private let store: CheckpointStore
-  private let lock: RunLock
-  private let log: RunLog
-  private let timings: RunLog
+  // Of the first rank.
+  private let lock: RunLock?
+  private let log: RunLog?
+  private let timings: RunLog?
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
   /// Takes possession of the folder; throws `CheckpointFailure.locked` if another process has it.
   ///
   /// - Parameters:
-  ///   - configuration: path of the transformer's `config.json`; read when a checkpoint is written.
+  ///   - configuration: path of the `config.json` of what is trained; read when a checkpoint is written.
+  ///   - component: the name of what is trained among the parts of a pipeline.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String, adapters: AdapterExport? = nil
+    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil
   ) throws {
-    try makeFolder(folder.path)
-    try makeFolder(folder.validation)
-    lock = try RunLock(path: folder.lock)
-    log = try RunLog(path: folder.log)
-    timings = try RunLog(path: folder.timings)
-    store = CheckpointStore(directory: folder.checkpoints)
+    (lock, log, timings) = try trainer.collective.together { () -> (RunLock?, RunLog?, RunLog?) in
+      guard trainer.collective.isFirst else { return (nil, nil, nil) }
+      try makeFolder(folder.path)
+      try makeFolder(folder.validation)
+      return (
+        try RunLock(path: folder.lock), try RunLog(path: folder.log), try RunLog(path: folder.timings)
+      )
+    }
+    store = CheckpointStore(directory: folder.checkpoints, component: component)
     self.trainer = trainer
     self.folder = folder
     self.settings = settings
@@ -63,13 +70,38 @@ package struct TrainingRun<Model: TrainingModel> {
   ///
   /// Throws `CheckpointFailure.otherRun` if it was made with other settings or data.
   package mutating func resume(_ observer: RunObserver) throws {
+    let ranks = trainer.collective
+    try ranks.checkAlike(
+      trainer.snapshot.weights,
+      [
+        identity.settingsDigest, identity.dataDigest, identity.modelDigest, "\(settings.steps)",
+        "\(settings.saveEvery)",
+      ])
+    let found = try ranks.together { ranks.isFirst ? try findCheckpoint(observer) : nil }
+    let path = try ranks.gathered(found?.path ?? "")[0]
+    guard !path.isEmpty else { return }
+    try ranks.together {
+      try trainer.restore((found ?? CheckpointFolder(path: path)).load(), path: path)
+      let step = trainer.progress.step
+      guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
+      savedStep = step
+      guard let found, let log else { return }
+      if try !log.truncate(to: found.manifest.logBytes) {
+        observer(.warning("\(log.path) ends before the checkpoint; it goes on with a gap"))
+      }
+    }
+    observer(.stage("resume from \(CheckpointStore.name(step: trainer.progress.step))", units: 0))
+  }
+
+  /// The checkpoint to go on from; without one the logs are emptied.
+  private func findCheckpoint(_ observer: RunObserver) throws -> CheckpointFolder? {
     for name in store.removeLeftovers() {
       observer(.warning("\(name) was left by a run that ended while it saved; it was removed"))
     }
     guard let checkpoint = try store.newest({ observer(.warning($0)) }) else {
-      _ = try log.truncate(to: 0)
-      _ = try timings.truncate(to: 0)
-      return
+      _ = try log?.truncate(to: 0)
+      _ = try timings?.truncate(to: 0)
+      return nil
     }
     let differences = identity.differences(from: checkpoint.manifest.run)
     if !differences.isEmpty {
@@ -78,21 +110,14 @@ package struct TrainingRun<Model: TrainingModel> {
       }
       observer(.warning("going on although \(differences.joined(separator: "; "))"))
     }
-    try trainer.restore(checkpoint.load(), path: checkpoint.path)
-    let step = trainer.progress.step
-    guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
-    if try !log.truncate(to: checkpoint.manifest.logBytes) {
-      observer(.warning("\(log.path) ends before the checkpoint; it goes on with a gap"))
-    }
-    savedStep = step
-    observer(.stage("resume from \(CheckpointStore.name(step: step))", units: 0))
+    return checkpoint
   }
 
   /// Trains to the last step.
   ///
-  /// On an interruption the state after the last whole step is saved before `Interrupted` goes on.
+  /// On an interruption, of any rank, the state after the last whole step is saved before `Interrupted` goes on.
   ///
-  /// - Parameter validate: called after the first step, every so many and the last.
+  /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
   package mutating func run(
     _ observer: RunObserver, validate: (Trainer<Model>) throws -> Void
   ) throws {
@@ -100,7 +125,6 @@ package struct TrainingRun<Model: TrainingModel> {
     observer(.stage("train", units: settings.steps))
     do {
       while trainer.progress.step < settings.steps {
-        try Interruption.check()
         try step(&meter, observer, validate)
       }
     } catch let interruption as Interrupted {
@@ -119,8 +143,8 @@ package struct TrainingRun<Model: TrainingModel> {
     let isLast = record.step == settings.steps
     let timing = meter.finishStep(
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
-    try log.append(record)
-    try timings.append(timing)
+    try log?.append(record)
+    try timings?.append(timing)
     observer(.status(meter.line(record), isLast: isLast))
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
     do {
@@ -130,21 +154,31 @@ package struct TrainingRun<Model: TrainingModel> {
       throw error
     }
     if record.step % settings.saveEvery == 0 || isLast { try save(observer) }
-    if record.step == 1 || record.step % settings.validateEvery == 0 || isLast { try validate(trainer) }
+    let isDue = record.step == 1 || record.step % settings.validateEvery == 0 || isLast
+    guard isDue, trainer.collective.isFirst else { return }
+    do {
+      try validate(trainer)
+    } catch is Interrupted where !isLast && trainer.collective.size > 1 {
+      // The other ranks are in the next step already, where all learn of it.
+    }
   }
 
   /// Writes a checkpoint of the present state and removes those that are not kept.
   private mutating func save(_ observer: RunObserver) throws {
-    let snapshot = trainer.snapshot
+    let step = trainer.progress.step
+    guard let snapshot = try trainer.collectedSnapshot() else {
+      savedStep = step
+      return
+    }
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
-    try log.sync()
+    try log?.sync()
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: log.byteCount, adapters: adapters)
-    savedStep = snapshot.progress.step
+      logBytes: log?.byteCount ?? 0, adapters: adapters)
+    savedStep = step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)
   }

@@ -126,6 +126,61 @@ struct EvalCommandTests {
   }
 }
 
+@Suite("vap eval on a synthesized data set", .serialized)
+struct EvalMiniatureTests {
+  private let directory: TemporaryDirectory
+  private var benchmark: String { directory.file("mini/benchmark/benchmark.csv") }
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    #expect(
+      VAPCommand.run([
+        "data", "synthesize", "--out", directory.file("mini"), "--videos", "48", "--group", "2", "--size", "32",
+        "--frames", "9",
+      ]) == 0)
+  }
+
+  private func result(_ options: [String]) throws -> EvaluationResult {
+    #expect(VAPCommand.run(["eval", "--out", directory.file("out"), "--no-clips"] + options) == 0)
+    return try EvaluationResult(path: directory.file("out"))
+  }
+
+  @Test("a model's clips are made and scored by what the world makes exact; metrics without weights are named")
+  func model() throws {
+    let model = Fixtures.path("cogvideox-tiny/checkpoint")
+    let options = ["--benchmark", benchmark, "--model", model, "--steps", "1", "--rows", "0,12,24,36"]
+    let result = try result(options)
+    #expect(result.columns.map(\.name) == MetricKind.exact.map(\.rawValue))
+    #expect(result.skipped.map(\.metric) == MetricKind.published.map(\.rawValue) && result.missingSamples.isEmpty)
+    for summary in result.summaries {
+      #expect(summary.count == 4 && summary.categories.map(\.category) == ["camera", "concept", "motion", "style"])
+    }
+    #expect(result.speeds?.count == 4)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: directory.file("out/results.json")))
+    _ = try self.result(options)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: directory.file("out/results.json"))) == bytes)
+  }
+
+  @Test("the true targets match in all 48 rows; the never-trained ones too, of 28")
+  func targets() throws {
+    for (table, rows) in [("benchmark", 48), ("zero_shot", 8)] {
+      let path = directory.file("mini/benchmark/\(table).csv")
+      let input = try BenchmarkInput(benchmark: path, data: nil, rows: nil)
+      #expect(input.samples.count == rows)
+      let folder = directory.file("done-\(table)")
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      for sample in input.samples {
+        try FileManager.default.copyItem(atPath: sample.targetPath, toPath: "\(folder)/\(sample.row).mp4")
+      }
+      let metrics = MetricKind.exact.map(\.rawValue).joined(separator: ",")
+      let result = try result(["--benchmark", path, "--videos", folder, "--metrics", metrics])
+      let means = Dictionary(uniqueKeysWithValues: result.summaries.map { ($0.name, $0.mean ?? 0) })
+      #expect(means["match-pixels"] == 100 && means["match-change"] == 100 && means["psnr"] == 100)
+      #expect((means["speed-error"] ?? 1) < 0.05 && (result.speeds?.correlation ?? 0) > 0.95)
+    }
+  }
+}
+
 @Suite("vap weights, study and the content filter")
 struct OtherCommandTests {
   @Test("weights are listed, checked and converted")

@@ -138,11 +138,27 @@ struct TrainCommandTests {
       ["--model": nil], ["--data": nil], ["--output": nil], ["--steps": "-1"], ["--learning-rate": "2"],
       ["--precision": "float8"], ["--accumulation": "0"], ["--save-every": "0"], ["--compatibility": "all"],
       ["--threads": "0"], ["--set": "nonsense=1"], ["--set": "steps"], ["--set": "height=50"], ["--unknown": "1"],
-      ["--set": "references=4"], ["--set": "ema=1"],
+      ["--set": "references=4"], ["--set": "ema=1"], ["--set": "zero=2"],
     ] as [[String: String?]])
   func misuse(changes: [String: String?]) {
     #expect(run(changes) == 2, "\(changes)")
     #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+  }
+
+  @Test("a run may go on with another number of ranks if samples of a step stay; published faults tie it to its ranks")
+  func ranksInIdentity() throws {
+    func identity(_ accumulation: Int, _ ranks: Int, _ compatibility: String) throws -> [String: String] {
+      let settings = try TrainSettings(
+        file: nil,
+        changes: [
+          ("model", Self.checkpoint), ("data", directory.file("data")), ("cache", directory.file("cache")),
+          ("accumulation", "\(accumulation)"), ("compatibility", compatibility),
+        ])
+      return try TrainRecipe(settings).identity(EncodeJob(settings.clips), ranks: ranks)
+    }
+    #expect(try identity(2, 1, "none") == identity(1, 2, "none"))
+    #expect(try identity(1, 1, "none") != identity(1, 2, "none"))
+    #expect(try identity(2, 1, "reference") != identity(1, 2, "reference"))
   }
 
   @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "keep: many", "- a"])
@@ -171,10 +187,7 @@ struct TrainSignalTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    // Built beside the tests.
-    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    program = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("vap").path
-    try #require(FileManager.default.isExecutableFile(atPath: program), "\(program) is not built")
+    program = try BuiltProgram.path()
     #expect(
       VAPCommand.run([
         "data", "synthesize", "--out", directory.file("data"), "--videos", "96", "--frames", "9", "--size", "64",
@@ -281,4 +294,28 @@ struct TrainSignalTests {
     #expect(names.allSatisfy { $0.hasPrefix("step-") })
     #expect(try finish("run", steps: 6) == 0)
   }
+
+  #if !MPI
+    @Test("without MPI, processes of a parallel job are refused with one line before any work", arguments: [0, 1])
+    func refusedWithoutMPI(rank: Int) throws {
+      let (process, output) = (Process(), Pipe())
+      process.executableURL = URL(fileURLWithPath: program)
+      process.arguments = [
+        "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"), "--output",
+        directory.file("run"),
+      ]
+      process.environment = ProcessInfo.processInfo.environment.merging([
+        "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "\(rank)",
+      ]) { $1 }
+      process.standardError = output
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 4)
+      // The first speaks for all.
+      #expect(text.split(separator: "\n").count == (rank == 0 ? 1 : 0), "\(text)")
+      #expect(text.contains("--traits MPI") == (rank == 0))
+      #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+    }
+  #endif
 }

@@ -23,6 +23,9 @@ struct ReportTests {
       if row != 5 { scored.scores[JudgeColumn.name("b")] = Double(row * row) }
       return scored
     }
+    result.judges = [
+      .init(judge: "a", answers: 9, failedAnswers: 1, inputTokens: 800, outputTokens: 20, dollars: 0.126)
+    ]
     result.samples[7].video = nil
     result.samples[7].scores = [:]
     result.samples[7].notes["clip"] = "there is no video of this row"
@@ -65,6 +68,8 @@ struct ReportTests {
     let markdown = MarkdownReport.text(result)
     #expect(markdown.contains("1 missing: rows 7") && markdown.contains("- dynamic-degree: raft-things.pth not found"))
     #expect(markdown.contains("alignment-a and alignment-b: 1.00 over 6 samples"))
+    let judge = "judge a: 9 answers, 1 of them without a score; 800 tokens read, 20 written, US$ 0.13"
+    #expect(markdown.contains(judge) && HTMLReport(result, strips: [:]).text.contains(judge))
     let csv = CSVReport.text(result)
     #expect(csv.hasPrefix("row,condition,category,video,caption,clip-score,alignment-a,alignment-b,notes\r\n"))
     #expect(csv.contains("\"He said \"\"go\"\", & left\n<script>\",20.0,0.0,0.0,\r\n"))

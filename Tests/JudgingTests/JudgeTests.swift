@@ -54,9 +54,11 @@ struct JudgeTests {
     let judge = try Judge(
       settings, key: key, directory: directory.file("answers"), transport: transport ?? SystemTransport(),
       pauses: Judge.Pauses(first: 2, wait: { waits.note($0) }))
-    return try judge.run(Self.samples(samples), observer: { _ in }) { sample in
-      JudgeQuestion(parts: [.text("row \(sample.row)"), .media(type: "image/png", data: Data([1, 2, 3]))])
-    }
+    return try judge.run(
+      Self.samples(samples), observer: { _ in },
+      question: { sample in
+        JudgeQuestion(parts: [.text("row \(sample.row)"), .media(type: "image/png", data: Data([1, 2, 3]))])
+      })
   }
 
   /// Notes pauses in place of making them.

@@ -298,6 +298,33 @@ import Testing
     #expect(try VideoReader(path: directory("b.mkv")).warnings == [.highDynamicRange(transfer: "HLG")])
   }
 
+  @Test("stored colours are spread smoothly over pixels, or repeated, as asked for") func chroma() throws {
+    let directory = try TemporaryDirectory()
+    let size = FrameSize(width: 16, height: 16)
+    var sample = SampleFile(pixelFormat: AV_PIX_FMT_YUV420P, size: size, frameCount: 1)
+    sample.fill = { frame, _ in
+      frame.fillPlane(0, width: 16, height: 16, 120)
+      frame.fillPlane(1, width: 8, height: 8, 128)
+      for y in 0..<8 { for x in 0..<8 { frame.set(2, x: x, y: y, UInt8(40 + 20 * x + 4 * y)) } }
+    }
+    try sample.write(to: directory("a.mkv"))
+    func red(_ chroma: ChromaReading) throws -> [UInt8] {
+      var options = ReadingOptions()
+      options.chroma = chroma
+      let pixels = try VideoReader(path: directory("a.mkv"), options: options).readFrames(at: [0]).pixels
+      return stride(from: 0, to: pixels.count, by: 3).map { pixels[$0] }
+    }
+    func isBlock(_ red: [UInt8], _ place: Int) -> Bool {
+      let corner = place / 8 * 32 + place % 8 * 2
+      return Set([0, 1, 16, 17].map { red[corner + $0] }).count == 1
+    }
+    let (repeated, smooth) = (try red(.repeated), try red(.interpolated))
+    #expect((0..<64).allSatisfy { isBlock(repeated, $0) } && Set(repeated).count > 20)
+    #expect((0..<64).contains { !isBlock(smooth, $0) })
+    // Limited range BT.601: 1.164 (120 - 16) + 1.596 (80 - 128) in the third block of the first row.
+    #expect(abs(Int(repeated[4]) - 44) <= 1)
+  }
+
   @Test("frames can be resized while they are read") func resizedReading() throws {
     let directory = try TemporaryDirectory()
     let clip = makeNoise(FrameSize(width: 24, height: 18), frameCount: 4)

@@ -11,10 +11,12 @@ package struct BenchmarkSample: Sendable, Equatable {
   package var condition: String?
   /// The category of the condition, if it is known.
   package var category: String?
+  /// What target and reference were rendered from, if they were.
+  package var truth: SampleTruth?
 
   package init(
     row: Int, targetPath: String, targetCaption: String, referencePath: String, referenceCaption: String,
-    condition: String? = nil, category: String? = nil
+    condition: String? = nil, category: String? = nil, truth: SampleTruth? = nil
   ) {
     self.row = row
     self.targetPath = targetPath
@@ -23,5 +25,6 @@ package struct BenchmarkSample: Sendable, Equatable {
     self.referenceCaption = referenceCaption
     self.condition = condition
     self.category = category
+    self.truth = truth
   }
 }

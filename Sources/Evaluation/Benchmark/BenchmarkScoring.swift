@@ -80,6 +80,9 @@ package struct BenchmarkScoring {
   private static func note(_ score: MetricScore, _ kind: MetricKind, _ result: inout EvaluationResult.Sample) {
     result.scores[kind.rawValue] = score.value
     if let note = score.note { result.notes[kind.rawValue] = note }
+    if kind == .speedError, score.parts.count == 2 {
+      result.speeds = EvaluationResult.Speeds(shown: score.parts[0], generated: score.parts[1])
+    }
   }
 
   /// Whether a failure lies in the sample's files, so that the others can go on.

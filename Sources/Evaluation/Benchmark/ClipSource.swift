@@ -2,6 +2,15 @@ import Foundation
 import Media
 import Runtime
 
+extension ReadingOptions {
+  /// Colours as the published metrics read them: with smooth chroma their values would differ in the third digit.
+  static var measuring: ReadingOptions {
+    var options = ReadingOptions()
+    options.chroma = .repeated
+    return options
+  }
+}
+
 /// Where the clips to score lie: a folder of videos whose names end in the number of their row.
 package struct ClipSource: Sendable {
   package let directory: String
@@ -38,7 +47,7 @@ package struct ClipSource: Sendable {
 
   /// Reads all frames of a clip, of files with three panels the right one.
   package func read(_ path: String, observer: RunObserver) throws -> VideoClip {
-    let reader = try VideoReader(path: path)
+    let reader = try VideoReader(path: path, options: .measuring)
     let count = try reader.frameCount()
     let clip = try reader.readFrames(at: Array(0..<count))
     for warning in reader.warnings { observer(.warning("\(printable(path, limit: 1024)): \(warning)")) }

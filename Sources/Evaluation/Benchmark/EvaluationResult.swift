@@ -33,6 +33,8 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
     package var scores: [String: Double] = [:]
     /// What is wrong or worth knowing, by the names of columns; `clip` for the clip itself.
     package var notes: [String: String] = [:]
+    /// Nil where speeds are not measured.
+    package var speeds: Speeds?
 
     package init(_ sample: BenchmarkSample) {
       row = sample.row
@@ -40,6 +42,13 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
       category = sample.category
       caption = sample.targetCaption
     }
+  }
+
+  /// How fast a condition unfolds, in the units of the miniature world.
+  package struct Speeds: Codable, Sendable, Equatable {
+    /// In the reference.
+    package let shown: Double
+    package let generated: Double
   }
 
   package private(set) var format = Self.currentFormat
@@ -54,6 +63,8 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
   /// Agreement of judges on the order of samples.
   package var agreements: [Agreement] = []
   package var summaries: [MetricSummary] = []
+  /// How far clips are as fast as their references; nil where speeds are not measured.
+  package var speeds: SpeedAgreement?
 
   /// What a judge's answers took, whenever they were given.
   package struct JudgeUsage: Codable, Sendable, Equatable {
@@ -86,6 +97,22 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
     package let count: Int
   }
 
+  package struct SpeedAgreement: Codable, Sendable, Equatable {
+    /// Pearson's coefficient of shown and generated speeds; nil if it is not defined.
+    package let correlation: Double?
+    /// Ends of its 95 % interval; nil for fewer than four samples.
+    package let lower: Double?
+    package let upper: Double?
+    package let count: Int
+
+    init(_ speeds: [Speeds]) {
+      correlation = Correlation.pearson(speeds.map(\.shown), speeds.map(\.generated))
+      count = speeds.count
+      let interval = correlation.flatMap { Correlation.interval(of: $0, count: speeds.count) }
+      (lower, upper) = (interval?.lowerBound, interval?.upperBound)
+    }
+  }
+
   private static let currentFormat = 1
 
   package init(system: String, benchmark: String, benchmarkDigest: String) {
@@ -115,6 +142,8 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
   /// Recomputes means, intervals and the judges' agreement from the samples.
   package mutating func summarize() {
     summaries = columns.map { MetricSummary($0.name, of: samples) }
+    let measured = samples.compactMap(\.speeds)
+    speeds = measured.isEmpty ? nil : SpeedAgreement(measured)
     agreements = []
     let judges = columns.filter { $0.name.hasPrefix(JudgeColumn.prefix) }
     for (index, first) in judges.enumerated() {

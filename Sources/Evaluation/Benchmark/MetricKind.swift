@@ -6,9 +6,18 @@ package enum MetricKind: String, CaseIterable, Sendable {
   case aestheticQuality = "aesthetic-quality"
   case peakSignalToNoise = "psnr"
   case structuralSimilarity = "ssim"
+  // On data sets that this program rendered.
+  case matchByPixels = "match-pixels"
+  case matchByChange = "match-change"
+  case speedError = "speed-error"
 
   /// The metrics of the published table.
   package static let published: [MetricKind] = [.clipScore, .motionSmoothness, .dynamicDegree, .aestheticQuality]
+
+  /// The metrics of data sets of which it is known what every condition does to a picture.
+  package static let exact: [MetricKind] = [
+    .peakSignalToNoise, .structuralSimilarity, .matchByPixels, .matchByChange, .speedError,
+  ]
 
   package var title: String {
     switch self {
@@ -18,11 +27,17 @@ package enum MetricKind: String, CaseIterable, Sendable {
     case .aestheticQuality: "Aesthetic quality"
     case .peakSignalToNoise: "PSNR"
     case .structuralSimilarity: "SSIM"
+    case .matchByPixels: "Match by pixels"
+    case .matchByChange: "Match by change"
+    case .speedError: "Speed error"
     }
   }
 
   /// Whether the metric compares with the target video, which makes sense only where one answer is right.
-  package var needsTarget: Bool { self == .peakSignalToNoise || self == .structuralSimilarity }
+  package var needsTarget: Bool { Self.exact.contains(self) }
+
+  /// Whether the metric compares with renderings of the target's scene under all conditions.
+  package var needsTruth: Bool { self == .matchByPixels || self == .matchByChange || self == .speedError }
 }
 
 /// One metric's result for one clip.

@@ -1,3 +1,4 @@
+import Datasets
 import Encoders
 import Foundation
 import Media
@@ -39,14 +40,21 @@ package struct MetricSuite: Sendable {
 
   /// Loads what the metrics need. Absent files make a metric skipped; files that cannot be used are an error.
   ///
-  /// - Parameter weights: nil if no directory of weights is known.
-  package init(_ kinds: [MetricKind], weights: WeightDirectory?, clipSize: CLIPSize = .b32) throws {
+  /// - Parameters:
+  ///   - weights: nil if no directory of weights is known.
+  ///   - hasTruth: whether it is known what samples were rendered from.
+  package init(
+    _ kinds: [MetricKind], weights: WeightDirectory?, clipSize: CLIPSize = .b32, hasTruth: Bool = false
+  ) throws {
     var loader = MetricLoader(weights: weights, clipSize: clipSize)
     var metrics: [Metric] = []
     var skipped: [Skipped] = []
     for kind in kinds {
       let missing = loader.missing(for: kind)
-      if missing.isEmpty {
+      if kind.needsTruth, !hasTruth {
+        skipped.append(
+          Skipped(metric: kind.rawValue, reason: "needs a data folder with the truth.csv of `vap data synthesize`"))
+      } else if missing.isEmpty {
         metrics.append(try loader.metric(kind))
       } else {
         let names = missing.map(\.publishedName).joined(separator: ", ")
@@ -69,6 +77,7 @@ private struct MetricLoader {
   let clipSize: MetricSuite.CLIPSize
   private var models: [PublishedWeights: CLIPModel] = [:]
   private var digests: [String: String] = [:]
+  private let measuring = AlignmentMeasuring()
 
   init(weights: WeightDirectory?, clipSize: MetricSuite.CLIPSize) {
     self.weights = weights
@@ -81,7 +90,7 @@ private struct MetricLoader {
     case .motionSmoothness: [.amt]
     case .dynamicDegree: [.raft]
     case .aestheticQuality: [.clipLarge, .aestheticHead]
-    case .peakSignalToNoise, .structuralSimilarity: []
+    case .peakSignalToNoise, .structuralSimilarity, .matchByPixels, .matchByChange, .speedError: []
     }
   }
 
@@ -161,14 +170,42 @@ private struct MetricLoader {
         let value = try FrameDifference.structuralSimilarity(clip, sample.target(like: clip))
         return MetricScore(value: value, parts: [])
       }
+    case .matchByPixels:
+      return { [measuring] clip, sample in
+        let alignment = try measuring.alignment(of: clip, sample)
+        return .match(alignment, nearest: alignment.nearestByPixels, parts: alignment.errors)
+      }
+    case .matchByChange:
+      return { [measuring] clip, sample in
+        let alignment = try measuring.alignment(of: clip, sample)
+        return .match(alignment, nearest: alignment.nearestByChange, parts: alignment.cosines)
+      }
+    case .speedError:
+      return { [measuring] clip, sample in
+        let alignment = try measuring.alignment(of: clip, sample)
+        let (shown, generated) = (alignment.shownSpeed, alignment.generatedSpeed)
+        return MetricScore(value: abs(generated - shown), parts: [shown, generated])
+      }
     }
+  }
+}
+
+extension MetricScore {
+  /// 100 for a clip that is taken for what it is to show, else 0 and a note of what it is taken for.
+  fileprivate static func match(
+    _ alignment: MiniatureAlignment, nearest: MiniatureCondition?, parts: [Double]
+  ) -> MetricScore {
+    let isRight = nearest == alignment.conditions[alignment.expected]
+    return MetricScore(
+      value: isRight ? 100 : 0, parts: parts,
+      note: isRight ? nil : nearest.map { "taken for \($0.rawValue)" } ?? "two conditions are equally near")
   }
 }
 
 extension BenchmarkSample {
   /// The target video at the size and number of frames of a clip, chosen and resized as references are.
   func target(like clip: VideoClip) throws -> VideoClip {
-    let reader = try VideoReader(path: targetPath)
+    let reader = try VideoReader(path: targetPath, options: .measuring)
     let indices = FrameSelection.evenIndices(selecting: clip.frameCount, of: try reader.frameCount())
     return try reader.readFrames(at: indices, resizedTo: clip.size)
   }

@@ -7,6 +7,8 @@ package struct MetricSummary: Codable, Sendable, Equatable {
     package let category: String
     package let count: Int
     package let mean: Double
+    /// Of the mean; nil for one sample.
+    package let standardError: Double?
     package let lower: Double?
     package let upper: Double?
   }
@@ -18,6 +20,8 @@ package struct MetricSummary: Codable, Sendable, Equatable {
   package let missing: [Int]
   /// Nil if no sample has a value.
   package let mean: Double?
+  /// Of the mean: the samples' deviation over the root of their number. Nil for fewer than two samples.
+  package let standardError: Double?
   /// Ends of the 95 % bootstrap interval; nil for fewer than two samples.
   package let lower: Double?
   package let upper: Double?
@@ -33,6 +37,7 @@ package struct MetricSummary: Codable, Sendable, Equatable {
     count = values.count
     missing = samples.filter { $0.scores[name] == nil }.map(\.row)
     mean = values.isEmpty ? nil : Self.mean(values)
+    standardError = Self.standardError(values)
     let interval = Self.interval(values)
     (lower, upper) = (interval?.lower, interval?.upper)
     let groups = Dictionary(grouping: samples.filter { $0.scores[name] != nil }) { $0.category ?? "" }
@@ -40,12 +45,19 @@ package struct MetricSummary: Codable, Sendable, Equatable {
       let values = samples.compactMap { $0.scores[name] }
       let interval = Self.interval(values)
       return Part(
-        category: category, count: values.count, mean: Self.mean(values), lower: interval?.lower,
-        upper: interval?.upper)
+        category: category, count: values.count, mean: Self.mean(values),
+        standardError: Self.standardError(values), lower: interval?.lower, upper: interval?.upper)
     }
   }
 
   private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+  private static func standardError(_ values: [Double]) -> Double? {
+    guard values.count > 1 else { return nil }
+    let mean = mean(values)
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return (squares / Double(values.count - 1) / Double(values.count)).squareRoot()
+  }
 
   private static func interval(_ values: [Double]) -> BootstrapInterval? {
     var generator = RandomGenerator(seed: seed)

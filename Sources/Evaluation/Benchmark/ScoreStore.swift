@@ -28,6 +28,7 @@ struct ScoreStore {
     parts += metric.weights.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     if metric.kind == .clipScore { parts.append(sample.targetCaption) }
     if metric.kind.needsTarget { parts.append(try ContentDigest(ofFile: sample.targetPath).description) }
+    if metric.kind.needsTruth, let truth = sample.truth { parts.append(truth.digest) }
     return ContentDigest(ofParts: parts).description
   }
 

@@ -52,7 +52,7 @@ package struct HTMLReport {
       : "<p class=\"warning\">\(missing.count) of \(result.samples.count) samples are missing and left out of every mean: "
         + "rows \(missing.joined(separator: ", ")).</p>"
     return "<p class=\"quiet\">\(result.samples.count) samples. Brackets are 95 % bootstrap intervals of the mean; "
-      + "rows without them are the paper's.</p>\(warning)"
+      + "rows without them are the paper's, on its own benchmark.</p>\(warning)"
   }
 
   private var overview: String {
@@ -66,7 +66,8 @@ package struct HTMLReport {
         "<figure><figcaption>\(HTMLText.escaped(plot.title))</figcaption>\(plot.svg)</figure>"
       }
     }
-    return figures.isEmpty ? "" : "<h2>Beside the paper's systems</h2><div class=\"plots\">\(figures.joined())</div>"
+    guard !figures.isEmpty else { return "" }
+    return "<h2>Beside the paper's systems, or by category</h2><div class=\"plots\">\(figures.joined())</div>"
   }
 
   private var categories: String {
@@ -83,6 +84,8 @@ package struct HTMLReport {
       return "<li>Judges \(HTMLText.escaped(agreement.first)) and \(HTMLText.escaped(agreement.second)): "
         + "rank correlation \(value) over \(agreement.count) samples</li>"
     }
+    items += result.judges.map { "<li>\(HTMLText.escaped($0.sentence))</li>" }
+    if let speeds = result.speeds { items.append("<li>\(HTMLText.escaped(speeds.sentence))</li>") }
     return items.isEmpty ? "" : "<h2>Remarks</h2><ul>\(items.joined())</ul>"
   }
 

@@ -1,7 +1,8 @@
 import Foundation
 
-/// A plot of one metric: a dot for each system, with its interval where one is known, as SVG that follows the page's
-/// colours through the classes `own`, `other`, `grid` and `label`.
+/// A plot of one metric: a dot for each of the paper's systems and this one, or for each category where the paper has no
+/// values, with intervals where they are known. SVG that follows the page's colours through the classes `own`, `other`,
+/// `grid` and `label`.
 struct IntervalPlot {
   struct Mark {
     let label: String
@@ -15,7 +16,8 @@ struct IntervalPlot {
   let marks: [Mark]
 
   private static let width = 460.0
-  private static let labelWidth = 150.0
+  /// Room for the longest label in the wide letters of some systems.
+  private static let labelWidth = 172.0
   private static let valueWidth = 48.0
   private static let lineHeight = 24.0
 
@@ -25,13 +27,14 @@ struct IntervalPlot {
     let published = PublishedResults.all.compactMap { row in
       row.scores[column.name].map { Mark(label: row.system, value: $0, lower: nil, upper: nil, isOwn: false) }
     }
-    let own = result.summaries.first { $0.name == column.name }.flatMap { summary in
-      summary.mean.map {
-        Mark(label: result.system, value: $0, lower: summary.lower, upper: summary.upper, isOwn: true)
-      }
+    guard let summary = result.summaries.first(where: { $0.name == column.name }), let mean = summary.mean else {
+      return nil
     }
-    marks = published + [own].compactMap { $0 }
-    guard own != nil else { return nil }
+    let categories = summary.categories.map {
+      Mark(label: $0.category, value: $0.mean, lower: $0.lower, upper: $0.upper, isOwn: false)
+    }
+    let own = Mark(label: result.system, value: mean, lower: summary.lower, upper: summary.upper, isOwn: true)
+    marks = (published.isEmpty ? categories : published) + [own]
   }
 
   var svg: String {
@@ -84,6 +87,6 @@ struct IntervalPlot {
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
   private static func shortened(_ label: String) -> String {
-    label.count > 21 ? label.prefix(20) + "…" : label
+    label.count > 20 ? label.prefix(19) + "…" : label
   }
 }

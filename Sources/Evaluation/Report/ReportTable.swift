@@ -14,10 +14,11 @@ package struct ReportTable: Sendable, Equatable {
       [row.system] + names.map { name in row.scores[name].map { Self.number($0) } ?? "-" }
     }
     let own = result.summaries.map { summary in Self.cell(summary.mean, summary.lower, summary.upper) }
+    let errors = result.summaries.map { summary in summary.standardError.map { Self.number($0) } ?? "-" }
     let counts = result.summaries.map { "\($0.count) of \(result.samples.count)" }
     return ReportTable(
       header: ["system"] + result.columns.map(\.title),
-      rows: published + [[result.system] + own, ["samples scored"] + counts])
+      rows: published + [[result.system] + own, ["standard error"] + errors, ["samples scored"] + counts])
   }
 
   /// Means by category; nil where the benchmark names none.
@@ -28,7 +29,8 @@ package struct ReportTable: Sendable, Equatable {
       [name]
         + result.summaries.map { summary in
           guard let part = summary.categories.first(where: { $0.category == name }) else { return "-" }
-          return cell(part.mean, part.lower, part.upper) + " (\(part.count))"
+          let error = part.standardError.map { " ± \(number($0))" } ?? ""
+          return number(part.mean) + error + " (\(part.count))"
         }
     }
     return ReportTable(header: ["category"] + result.columns.map(\.title), rows: rows)
@@ -54,6 +56,22 @@ package struct ReportTable: Sendable, Equatable {
     guard let mean else { return "-" }
     guard let lower, let upper else { return number(mean) }
     return "\(number(mean)) [\(number(lower)), \(number(upper))]"
+  }
+}
+
+extension EvaluationResult.JudgeUsage {
+  /// For the remarks of a report.
+  package var sentence: String {
+    "judge \(judge): \(answers) answers, \(failedAnswers) of them without a score; \(inputTokens) tokens read, "
+      + "\(outputTokens) written" + (dollars.map { ", US$ \(ReportTable.number($0))" } ?? "")
+  }
+}
+
+extension EvaluationResult.SpeedAgreement {
+  /// For the remarks of a report.
+  package var sentence: String {
+    "shown and generated speeds: correlation "
+      + (correlation.map { ReportTable.cell($0, lower, upper) } ?? "not defined") + " over \(count) samples"
   }
 }
 
@@ -95,7 +113,7 @@ package enum MarkdownReport {
     parts.append(
       "\(result.samples.count) samples, \(missing.count) missing"
         + (missing.isEmpty ? "." : ": rows \(missing.map { "\($0.row)" }.joined(separator: ", ")).")
-        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's.")
+        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's, on its own benchmark.")
     parts.append(ReportTable.overview(result).markdown)
     if let categories = ReportTable.categories(result) {
       parts += ["## By category", categories.markdown]
@@ -103,6 +121,10 @@ package enum MarkdownReport {
     if !result.skipped.isEmpty {
       parts += ["## Not run", result.skipped.map { "- \($0.metric): \($0.reason)" }.joined(separator: "\n")]
     }
+    if !result.judges.isEmpty {
+      parts += ["## Judges", result.judges.map { "- \($0.sentence)" }.joined(separator: "\n")]
+    }
+    if let speeds = result.speeds { parts += ["## Speeds", "- \(speeds.sentence)"] }
     if !result.agreements.isEmpty {
       let lines = result.agreements.map { agreement in
         let value = agreement.rankCorrelation.map { ReportTable.number($0) } ?? "not defined"

@@ -5,17 +5,7 @@ package enum RankCorrelation {
   /// - Returns: -1 (opposite orders) to 1 (the same order); nil for fewer than two samples, or if a judge gives all the
   ///   same score.
   package static func spearman(_ first: [Double], _ second: [Double]) -> Double? {
-    precondition(first.count == second.count, "\(first.count) scores are compared with \(second.count)")
-    guard first.count > 1 else { return nil }
-    let (a, b) = (ranks(first), ranks(second))
-    // Ranks, shared or not, have this mean.
-    let mean = Double(first.count + 1) / 2
-    let (varianceA, varianceB) = (
-      a.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }, b.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    )
-    guard varianceA > 0, varianceB > 0 else { return nil }
-    let covariance = zip(a, b).reduce(0) { $0 + ($1.0 - mean) * ($1.1 - mean) }
-    return covariance / (varianceA * varianceB).squareRoot()
+    Correlation.pearson(ranks(first), ranks(second))
   }
 
   /// Ranks from 1 on, lowest score first.

@@ -60,7 +60,7 @@ package struct WeightDirectory: Sendable {
           file: file, why: "its SHA-256 is \(digest), that of the published file \(expected); download it again")
       }
       try load(weights, from: file)
-      let isPublished = weights.digest == digest
+      let isPublished = weights.digest == digest || weights.digestOfCopies == digest
       return .usable(
         file: file, digest: isPublished ? .published : weights.digest == nil ? .unstated(digest) : .other(digest))
     } catch let failure as Interrupted {

@@ -4,16 +4,18 @@ import CFFmpeg
 ///
 /// YUV is converted with the matrix and range that the frame names; without a name with BT.601, and full range for grey
 /// and `yuvj` formats, limited range otherwise, as FFmpeg itself does. Alpha is dropped and 16-bit samples keep their
-/// high byte, as Pillow's `convert("RGB")` does. Chroma is interpolated; transfer functions and primaries are left alone.
+/// high byte, as Pillow's `convert("RGB")` does. Transfer functions and primaries are left alone.
 final class FrameConverter {
   private let path: String
   private let streamOrientation: Orientation
+  private let chroma: ChromaReading
   private var scaler: Scaler?
   private var scalerForm: Scaler.Form?
   private var rgb: Frame?
 
-  init(streamOrientation: Orientation, path: String) {
+  init(streamOrientation: Orientation, chroma: ChromaReading = .interpolated, path: String) {
     self.streamOrientation = streamOrientation
+    self.chroma = chroma
     self.path = path
   }
 
@@ -66,7 +68,8 @@ final class FrameConverter {
     default: form.isFullRange = !isYUV || String(cString: description.pointee.name).hasPrefix("yuvj")
     }
     if form != scalerForm {
-      scaler = try Scaler(from: form, to: Scaler.Form(size: size, format: AV_PIX_FMT_RGB24), path: path)
+      let rgb24 = Scaler.Form(size: size, format: AV_PIX_FMT_RGB24)
+      scaler = try Scaler(from: form, to: rgb24, chroma: chroma, path: path)
       scalerForm = form
     }
     try scaler?.convert(frame, into: target.pointer, path: path)

@@ -30,8 +30,18 @@ package struct ReadingLimits: Sendable, Equatable {
   }
 }
 
+/// How colours that are stored for fewer points than brightness become those of all pixels.
+package enum ChromaReading: Sendable {
+  /// Smoothly.
+  case interpolated
+  /// Each for the pixels nearest to it, with the rounding of FFmpeg's fast path: what OpenCV and decord read, so that
+  /// numbers computed on their frames can be met.
+  case repeated
+}
+
 package struct ReadingOptions: Sendable, Equatable {
   package var onCorruption = CorruptionPolicy.fail
+  package var chroma = ChromaReading.interpolated
   package var limits = ReadingLimits()
 
   package init() {}

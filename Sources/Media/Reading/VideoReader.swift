@@ -95,7 +95,7 @@ package final class VideoReader {
     let places = indices.enumerated().sorted { ($0.element, $0.offset) < ($1.element, $1.offset) }
     return try VideoClip(size: shown, frameCount: indices.count, frameRate: frameRate) { output in
       let decoder = try FrameDecoder(file, options: options)
-      let converter = FrameConverter(streamOrientation: streamOrientation, path: path)
+      let converter = FrameConverter(streamOrientation: streamOrientation, chroma: options.chroma, path: path)
       var rest = places[...]
       while let place = rest.first {
         guard place.element >= 0, let frame = try decoder.next() else {

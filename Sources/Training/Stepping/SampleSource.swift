@@ -16,4 +16,10 @@ package protocol SampleSource {
   /// Tells this data from other data; a run does not go on with other data than it began with.
   var digest: String { get }
   func sample(at index: Int) throws -> TrainingSample
+  /// Several samples, made side by side where the source can.
+  func samples(at indices: [Int]) throws -> [TrainingSample]
+}
+
+extension SampleSource {
+  package func samples(at indices: [Int]) throws -> [TrainingSample] { try indices.map(sample) }
 }

@@ -2,15 +2,15 @@ import Foundation
 import Synchronization
 
 /// A server on this machine that answers each request as a test says.
-final class LocalServer: Sendable {
-  struct Request: Sendable {
-    let path: String
+package final class LocalServer: Sendable {
+  package struct Request: Sendable {
+    package let path: String
     /// By names in lower case.
-    let headers: [String: String]
-    let body: Data
+    package let headers: [String: String]
+    package let body: Data
   }
 
-  enum Action: Sendable {
+  package enum Action: Sendable {
     case answer(status: Int, headers: [String: String] = [:], body: String)
     /// Closes the connection without a word.
     case drop
@@ -20,14 +20,14 @@ final class LocalServer: Sendable {
     case late(seconds: Double, body: String)
   }
 
-  let port: UInt16
+  package let port: UInt16
   private let listener: Int32
   private let received = Mutex<[Request]>([])
 
-  var requests: [Request] { received.withLock { $0 } }
+  package var requests: [Request] { received.withLock { $0 } }
 
   /// - Parameter action: given the request and how many came before it.
-  init(_ action: @escaping @Sendable (Request, Int) -> Action) throws {
+  package init(_ action: @escaping @Sendable (Request, Int) -> Action) throws {
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -50,7 +50,7 @@ final class LocalServer: Sendable {
     }
   }
 
-  func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+  package func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   private func serve(_ connection: Int32, _ action: (Request, Int) -> Action) {
     defer { close(connection) }
