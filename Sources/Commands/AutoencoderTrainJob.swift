@@ -59,7 +59,7 @@ struct AutoencoderTrainJob: TrainingJob {
       try log.append(quality)
       observer(.note(quality.line))
       observer(.stage("train", units: 0))
-      return nil
+      return ValidationRecord(step: quality.step, measured: quality.metrics)
     }
     let parameters = run.trainer.model.parameters
     let last = try measure(CurrentWeights(parameters), stream, step: run.trainer.progress.step)

@@ -88,7 +88,7 @@ struct MiniatureTrainJob: TrainingJob {
       try log.append(result)
       observer(.note(result.line))
       observer(.stage("train", units: 0))
-      return nil
+      return ValidationRecord(step: result.step, measured: result.metrics)
     }
     printer.finish()
     print(folder.path)

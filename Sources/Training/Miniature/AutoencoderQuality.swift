@@ -26,6 +26,9 @@ package struct AutoencoderQuality: Sendable, Codable {
     case channelMeans = "channel_means"
   }
 
+  /// By name, for the run's report.
+  package var metrics: [String: Double] { ["psnr": psnr, "PSNR of first frames, dB": firstFrame] }
+
   /// `vae 400: 26.71 dB  first frame 28.80  camera 25.6 ...`
   package var line: String {
     let parts = categories.sorted { $0.key < $1.key }.map { "\($0.key) " + String(format: "%.1f", $0.value) }

@@ -25,6 +25,14 @@ package final class MiniatureAccuracy: Sendable {
       case followsWrong = "follows_wrong"
     }
 
+    /// By name, for the run's report.
+    package var metrics: [String: Double] {
+      var metrics = ["one-step accuracy": accuracy, "error of latents": error]
+      metrics["follows a wrong reference"] = followsWrong
+      for (category, share) in categories { metrics["one-step accuracy, \(category)"] = share }
+      return metrics
+    }
+
     package var line: String {
       let parts = categories.sorted { $0.key < $1.key }.map { "\($0.key) " + String(format: "%.0f", 100 * $0.value) }
       let wrong = followsWrong.map { String(format: ", follows a wrong reference %.1f %%", 100 * $0) } ?? ""

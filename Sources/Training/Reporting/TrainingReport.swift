@@ -89,8 +89,11 @@ struct TrainingReport {
 
   private var clips: String {
     guard !validations.isEmpty else { return "" }
-    let cards = validations.filter { $0.strip != nil || $0.fault != nil }.map(card).joined(separator: "\n")
-    let others = validations.filter { $0.strip == nil && $0.fault == nil }
+    let shown = validations.enumerated().filter { $0 == 0 || $1.strip != nil || $1.fault != nil }
+    let cards = shown.map { card($1) }.joined(separator: "\n")
+    let others = validations.dropFirst().filter {
+      $0.strip == nil && $0.fault == nil && $0.record?.panels.isEmpty == false
+    }
     let links = others.map { entry in
       "<a href=\"validation/\(CheckpointStore.name(step: entry.step)).mp4\">\(entry.step)</a>"
     }.joined(separator: ", ")

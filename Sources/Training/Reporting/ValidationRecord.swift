@@ -7,7 +7,7 @@ package struct ValidationRecord: Sendable, Equatable, Codable {
   package let step: Int
   /// Of the clip that was to be made.
   package let caption: String
-  /// What the clip shows, left to right.
+  /// What the clip shows, left to right; empty where there is none, only measurements.
   package let panels: [String]
   /// By name, such as "psnr".
   package let metrics: [String: Double]
@@ -18,6 +18,10 @@ package struct ValidationRecord: Sendable, Equatable, Codable {
     self.panels = panels
     // JSON has no other numbers.
     self.metrics = metrics.filter { $0.value.isFinite }
+  }
+
+  package init(step: Int, measured metrics: [String: Double]) {
+    self.init(step: step, caption: "", panels: [], metrics: metrics)
   }
 
   /// Throws `ConfigError` or `FileFailure`.
