@@ -81,7 +81,7 @@ let rows: [Row] = [
     name: "Commands",
     imports: [
       "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
-      "Schedulers", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Schedulers", "Autoencoders", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]

@@ -15,9 +15,16 @@ if [ -z "$vap" ]; then
 fi
 
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
-# Time for a last save before mpirun kills ranks that it has asked to stop.
-mpirun=(mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 30)
+job=""
+clean() {
+  if [ -n "$job" ]; then
+    kill "$job" 2>/dev/null || true
+    wait "$job" || true
+  fi
+  rm -rf "$work"
+}
+trap clean EXIT
+mpirun=(mpirun --oversubscribe --bind-to none)
 if [ "$(id -u)" -eq 0 ]; then mpirun+=(--allow-run-as-root); fi
 
 "$vap" data synthesize --out "$work/data" --videos 96 --frames 9 --size 64 >/dev/null 2>&1
@@ -82,9 +89,8 @@ echo "one process goes on from two ranks, and two ranks from one; another number
 
 # rank_process NAME RANK: the process of a rank of the run in folder NAME
 rank_process() {
-  for process in $(pgrep -x vap); do
-    if tr '\0' '\n' <"/proc/$process/environ" 2>/dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$2" &&
-      tr '\0' '\n' <"/proc/$process/cmdline" | grep -qx "$work/$1"; then
+  for process in $(pgrep -f -- "--output $work/$1 "); do
+    if tr '\0' '\n' <"/proc/$process/environ" 2>/dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$2"; then
       echo "$process"
     fi
   done
@@ -92,7 +98,7 @@ rank_process() {
 # strike NAME RANK SIGNAL [STEP]: starts a long run and sends a rank a signal after a checkpoint; sets $status and $seconds
 strike() {
   train "$1" 100000 1 --set zero=1 >/dev/null 2>"$work/$1.txt" &
-  local job=$!
+  job=$!
   for _ in $(seq 600); do
     [ -n "$(steps "$1")" ] && break
     sleep 0.1
@@ -104,6 +110,7 @@ strike() {
   kill "-$3" "$process"
   status=0
   wait "$job" || status=$?
+  job=""
   seconds=$((SECONDS - start))
   [ -z "$(rank_process "$1" 0)$(rank_process "$1" 1)" ] || fail "ranks go on without each other"
 }
@@ -116,7 +123,7 @@ echo "SIGINT to rank 1: all stopped after step $last, which is saved; status $st
 strike killed 1 KILL
 last="$(steps killed | tail -1)"
 [ "$status" -ne 0 ] || fail "status 0 although a rank was killed"
-grep -m 1 -i 'signal 9\|killed' "$work/killed.txt" || fail "no message: $(cat "$work/killed.txt")"
+grep -m 1 'signal 9' "$work/killed.txt" || fail "no message: $(cat "$work/killed.txt")"
 echo "SIGKILL to rank 1: the job ended with status $status after $seconds s; last checkpoint: step $last"
 launcher=()
 train killed $((last + 2)) 2 >/dev/null 2>"$work/resumed.txt" || fail "not resumed: $(cat "$work/resumed.txt")"

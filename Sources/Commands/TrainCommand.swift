@@ -1,6 +1,14 @@
 import ArgumentParser
 import Compute
 import Foundation
+import Runtime
+import Training
+
+/// A checked training of one kind, ready to run.
+protocol TrainingJob {
+  var recipe: TrainRecipe { get }
+  func run() throws
+}
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -45,9 +53,23 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try RankedRun.run { ranks in
-      let job = try ranks.together { try TrainJob(TrainSettings(file: config, changes: try keyValues()), ranks) }
-      // Weights in 16 bits ask for products of 16 bits.
-      try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
+      let training = try ranks.together { try job(TrainSettings(file: config, changes: try keyValues()), ranks) }
+      try RoundedProduct.$isEnabled.withValue(training.recipe.roundsProducts) { try training.run() }
+    }
+  }
+
+  private func job(_ settings: TrainSettings, _ ranks: any Collective) throws -> any TrainingJob {
+    guard settings.miniature == nil || ranks.size == 1 else {
+      throw UsageFailure("a training with 'miniature' is one process; start it without mpirun or srun")
+    }
+    switch (settings.component, settings.miniature) {
+    case ("transformer", nil): return try TrainJob(settings, ranks)
+    case ("transformer", let miniature?): return try MiniatureTrainJob(settings, miniature)
+    case ("vae", let miniature?): return try AutoencoderTrainJob(settings, miniature)
+    case ("vae", nil):
+      throw UsageFailure("'component: vae' needs 'miniature': autoencoders are trained on its clips")
+    default:
+      throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
     }
   }
 

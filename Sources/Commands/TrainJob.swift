@@ -6,13 +6,13 @@ import Runtime
 import Training
 
 /// One rank's part in a run of `vap train`: checked settings, and what is made of them.
-struct TrainJob {
+struct TrainJob: TrainingJob {
   private let settings: TrainSettings
   private let ranks: any Collective
   private let clips: EncodeJob
   private let folder: RunFolder
   private let backbone: any TrainableBackbone
-  private let recipe: TrainRecipe
+  let recipe: TrainRecipe
   private let additions: TransformerAdditions
 
   /// Checks everything that can be checked before weights and videos are looked at.
@@ -39,9 +39,6 @@ struct TrainJob {
     self.additions = additions
     folder = RunFolder(path: output)
   }
-
-  /// In which type weights and moments are kept.
-  var precision: Precision { recipe.optimizer.precision }
 
   /// The backbone with the settings' noise levels.
   private static func noised<Backbone: TrainableBackbone>(

@@ -37,6 +37,18 @@ package struct GradientStore: Sendable {
     request(node)
   }
 
+  /// Adds the gradients of variables that another pass has found.
+  package mutating func merge(_ other: GradientStore) {
+    for (id, gradient) in other.gradients {
+      if var sum = gradients.removeValue(forKey: id) {
+        sum.accumulate(gradient)
+        gradients[id] = sum
+      } else {
+        gradients[id] = gradient
+      }
+    }
+  }
+
   /// Puts a gradient aside for another node's pull-back.
   mutating func keep(_ gradient: Tensor, under key: Int) { gradients[key] = gradient }
   mutating func take(_ key: Int) -> Tensor? { gradients.removeValue(forKey: key) }

@@ -45,19 +45,21 @@ package struct TrainingRun<Model: TrainingModel> {
   /// Takes possession of the folder; throws `CheckpointFailure.locked` if another process has it.
   ///
   /// - Parameters:
-  ///   - configuration: path of the transformer's `config.json`; read when a checkpoint is written.
+  ///   - configuration: path of the `config.json` of what is trained; read when a checkpoint is written.
+  ///   - component: the name of what is trained among the parts of a pipeline.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   ///   - details: what the report tells of the run besides its identity.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String, adapters: AdapterExport? = nil, details: [RunDetail] = []
+    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil,
+    details: [RunDetail] = []
   ) throws {
     (lock, journal) = try trainer.collective.together { () -> (RunLock?, RunJournal?) in
       guard trainer.collective.isFirst else { return (nil, nil) }
       try makeFolder(folder.path)
       return (try RunLock(path: folder.lock), try RunJournal(folder))
     }
-    store = CheckpointStore(directory: folder.checkpoints)
+    store = CheckpointStore(directory: folder.checkpoints, component: component)
     self.trainer = trainer
     self.folder = folder
     self.settings = settings

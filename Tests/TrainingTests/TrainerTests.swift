@@ -56,6 +56,30 @@ struct TrainerTests {
     #expect(record.skipped == nil)
   }
 
+  @Test("samples in batches make the update that they make one by one, whatever the number of threads")
+  func batches() throws {
+    var training = TinyTraining()
+    training.steps.accumulation = 3
+    training.steps.recomputes = false
+    var single = try training.trainer()
+    let expected = try (0..<2).map { _ in try single.step() }
+    training.steps.batch = 2
+    func batched(threads: Int) throws -> (records: [StepRecord], bits: [String: [UInt8]]) {
+      try withThreads(threads) {
+        var trainer = try training.trainer()
+        let records = try (0..<2).map { _ in try trainer.step() }
+        return (records, trainer.bits)
+      }
+    }
+    let (records, bits) = try batched(threads: 2)
+    #expect(try batched(threads: 1).bits == bits)
+    for (one, other) in zip(expected, records) {
+      #expect(abs(one.loss - other.loss) <= 1e-5 * one.loss)
+      #expect(abs((one.gradientNorm ?? 0) - (other.gradientNorm ?? 1)) <= 1e-4 * (one.gradientNorm ?? 0))
+      #expect(other.samples == one.samples)
+    }
+  }
+
   @Test("R01: a loss or gradient that is not finite skips the step, is counted, and ends the run after k in a row")
   func notFinite() throws {
     for fault in [Float.nan, .infinity] {

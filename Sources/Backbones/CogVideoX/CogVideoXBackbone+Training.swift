@@ -13,7 +13,8 @@ extension CogVideoXBackbone: TrainableBackbone {
     }
     return CogVideoXTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
-      autoencoder: autoencoder, noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
+      autoencoder: autoencoder, noisyReferenceLevels: additions.plan?.noisyReferenceLevels,
+      objective: additions.plan?.objective ?? ObjectivePlan(), faults: faults)
   }
 
   /// Throws unless the checkpoint's schedule is one that velocities can be trained with.

@@ -5,12 +5,14 @@ import VideoTransformers
 /// What of a model is trained, from what start, and how the target learns of the references.
 ///
 /// Decoded from the keys of a training's YAML file, all optional: `start`, `train`, `layers`, `coupling`,
-/// `position-design`, `lora: {rank, alpha, targets}` and `noisy-references`.
+/// `position-design`, `lora: {rank, alpha, targets}`, `noisy-references` and `objective`.
 package struct TrainingPlan: Sendable, Equatable {
   /// Where the weights come from that no training has changed yet.
   package enum Start: String, Sendable, CaseIterable {
     /// The checkpoint; where it has no expert, the expert starts as a copy of the base.
     case checkpoint
+    /// As above, but an expert starts as a copy of the base even where the checkpoint has one.
+    case base
     /// Fresh values, drawn from the run's seed; of the checkpoint only configurations are read.
     case random
   }
@@ -36,6 +38,7 @@ package struct TrainingPlan: Sendable, Equatable {
   package var adapters = AdapterPlan()
   /// From how many of the lowest noise levels the references' is drawn; nil leaves them clean.
   package var noisyReferenceLevels: Int?
+  package var objective = ObjectivePlan()
 
   package init() {}
 }
@@ -48,6 +51,7 @@ extension TrainingPlan: Decodable {
     case positionDesign = "position-design"
     case lora
     case noisyReferences = "noisy-references"
+    case objective
   }
 
   /// Reads its keys and leaves others to other readers of the same file; throws `InvalidField` or `DecodingError`.
@@ -66,6 +70,7 @@ extension TrainingPlan: Decodable {
     if let noisyReferenceLevels {
       try InvalidField.check(Key.noisyReferences.rawValue, noisyReferenceLevels, in: 1...1000)
     }
+    objective = try values.decodeIfPresent(ObjectivePlan.self, forKey: .objective) ?? objective
   }
 
   /// Throws if a mapping has a key that is not known.
@@ -86,6 +91,7 @@ extension TrainingPlan {
     identity[Key.coupling.rawValue] = coupling?.rawValue
     identity[Key.positionDesign.rawValue] = positionDesign?.rawValue
     identity[Key.noisyReferences.rawValue] = noisyReferenceLevels.map { "\($0)" }
+    if objective != ObjectivePlan() { identity[Key.objective.rawValue] = "\(objective)" }
     if trained == .lora {
       identity[Key.lora.rawValue] = "\(adapters.rank), \(adapters.alpha), \(adapters.targets.joined(separator: " "))"
     }
@@ -117,7 +123,12 @@ extension TrainingPlan {
   ///
   /// - Parameter checkpoint: those of the directory; not called for a random start.
   package func weights(seed: UInt64, checkpoint: () throws -> any ParameterSource) rethrows -> any ParameterSource {
-    let base: any ParameterSource = start == .random ? FreshSource(seed: seed) : try checkpoint()
+    let base: any ParameterSource =
+      switch start {
+      case .checkpoint: try checkpoint()
+      case .base: BaseOnlySource(try checkpoint(), suffix: expertSuffix)
+      case .random: FreshSource(seed: seed)
+      }
     return CopiedExpertSource(base, suffix: expertSuffix)
   }
 

@@ -9,20 +9,20 @@ extension WanBackbone {
     return [
       try textMemory(textEncoder, tokens: WanConfiguration.textLength),
       try pictureMemory(),
-      try autoencoderMemory("encode image and references") { encoderWork(geometry, isTiled: $0) },
+      try encodingMemory { encoderWork(geometry, isTiled: $0) },
       try denoisingMemory(
         segments: "blocks", tokens: clips * tokens,
         contextTokens: clips * (WanConfiguration.textLength + imageEncoder.tokenCount),
         feedForwardSize: transformer.feedForwardSize),
-      try autoencoderMemory("decode video") { decoderWork(geometry, isTiled: $0) },
+      try decodingMemory { decoderWork(geometry, isTiled: $0) },
     ]
   }
 
   private func pictureMemory() throws -> StageMemory {
     let bytes = try weightBytes("image_encoder", segments: "vision_model.encoder.layers")
     let shape = imageEncoder.transformer
-    return StageMemory(
-      name: "look at image and references", weights: bytes.all, window: bytes.window,
+    return stage(
+      "look at image and references", bytes,
       work: 4 * imageEncoder.tokenCount * (8 * shape.width + shape.feedForwardSize))
   }
 

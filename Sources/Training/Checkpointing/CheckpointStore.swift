@@ -10,7 +10,13 @@ import Tensors
 package struct CheckpointStore: Sendable {
   package let directory: String
 
-  package init(directory: String) { self.directory = directory }
+  /// Which of the pipeline's components is trained: the folder of the weights.
+  private let component: String
+
+  package init(directory: String, component: String = "transformer") {
+    self.directory = directory
+    self.component = component
+  }
 
   private static let prefix = "step-"
   private static let temporaryPrefix = ".partial-"
@@ -49,7 +55,7 @@ package struct CheckpointStore: Sendable {
       try makeFolder(temporary)
       try CheckpointFolder.write(
         snapshot, frozen: frozen, configuration: configuration, run: run, logBytes: logBytes, adapters: adapters,
-        to: temporary)
+        component: component, to: temporary)
       try AtomicFile.sync(temporary)
       // An unusable checkpoint of the same step, which resuming passed over.
       try? FileManager.default.removeItem(atPath: target)
@@ -61,7 +67,7 @@ package struct CheckpointStore: Sendable {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
     }
-    return try CheckpointFolder(path: target)
+    return try CheckpointFolder(path: target, component: component)
   }
 
   /// Removes temporary folders that a process which died has left; returns their names.
@@ -81,7 +87,7 @@ package struct CheckpointStore: Sendable {
   package func newest(_ report: (String) -> Void) throws -> CheckpointFolder? {
     for step in steps {
       do {
-        let folder = try CheckpointFolder(path: path(step: step))
+        let folder = try CheckpointFolder(path: path(step: step), component: component)
         try folder.verify()
         return folder
       } catch let failure as CheckpointFailure {
@@ -101,7 +107,7 @@ package struct CheckpointStore: Sendable {
   ///
   /// Nothing is removed unless the newest is whole, read back from disk.
   package func prune(keeping count: Int, andBest keepsBest: Bool) throws {
-    let folders = steps.compactMap { try? CheckpointFolder(path: path(step: $0)) }
+    let folders = steps.compactMap { try? CheckpointFolder(path: path(step: $0), component: component) }
     guard let newest = folders.first else { return }
     try newest.verify()
     var kept = Set(folders.prefix(max(1, count)).map(\.path))

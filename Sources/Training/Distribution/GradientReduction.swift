@@ -49,6 +49,13 @@ struct GradientReduction {
     try loss.backward(seed, into: &store, completing: parameters.map(\.tensor)) { complete($0, $1) }
   }
 
+  /// Adds the gradients of the last samples of the update, which other passes have found.
+  mutating func addLast(_ found: GradientStore) {
+    store.merge(found)
+    guard collective.size > 1 else { return }
+    for (index, parameter) in parameters.enumerated() { complete(index, store[parameter.tensor]) }
+  }
+
   mutating func scale(by factor: Float) { store.scale(by: factor) }
 
   /// The loss and gradients of all ranks.

@@ -31,8 +31,6 @@ package struct StepGradients: Sendable {
   /// Updates every parameter that has a gradient, shortened to a norm of at most `limit`.
   package func apply(limit: Double?, learningRate: Double, by optimizer: inout some Optimizer) {
     let scale = limit.map { clippingScale(norm: norm, limit: $0) } ?? 1
-    for (parameter, gradient) in pairs {
-      optimizer.update(parameter, gradient: gradient, gradientScale: scale, learningRate: learningRate)
-    }
+    optimizer.update(pairs, gradientScale: scale, learningRate: learningRate)
   }
 }

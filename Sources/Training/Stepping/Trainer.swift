@@ -1,8 +1,10 @@
 import Backbones
+import Compute
 import Datasets
 import Dispatch
 import Layers
 import Runtime
+import Synchronization
 import Tensors
 
 /// Settings of the steps of a run.
@@ -10,6 +12,9 @@ package struct StepSettings: Sendable {
   package var seed: UInt64 = 42
   /// Samples of one update on each rank.
   package var accumulation = 1
+  /// Samples that are computed as one batch; a step's batches run beside each other, each on one thread. For small models,
+  /// whose layers are too little work to share. nil computes one sample after another, each on all threads.
+  package var batch: Int?
   /// Longest gradient; nil for no clipping.
   package var gradientLimit: Double? = 1
   package var faults: PublishedFaults = []
@@ -128,11 +133,10 @@ package struct Trainer<Model: TrainingModel> {
   private mutating func differentiate(into reduction: inout GradientReduction) throws -> Double {
     var loss = 0.0
     loadingSeconds = 0
+    if let size = settings.batch { return try differentiate(batchesOf: size, into: &reduction) }
     for micro in 0..<settings.accumulation {
       try Interruption.check()
-      let turn = progress.step * settings.accumulation + micro
-      let index = turn * collective.size + collective.rank
-      let draws = TrainingDraws(seed: settings.seed, sample: settings.faults.contains(.sharedDraws) ? turn : index)
+      let (index, draws) = place(micro)
       let isLast = micro + 1 == settings.accumulation
       loss += try differentiate(load(index), draws, into: &reduction, isLast: isLast) / Double(batch)
       if settings.faults.contains(.repeatedClipping), !isLast, let limit = settings.gradientLimit {
@@ -141,6 +145,15 @@ package struct Trainer<Model: TrainingModel> {
       }
     }
     return loss
+  }
+
+  /// The index of a step's sample on this rank, and its random numbers.
+  private func place(_ micro: Int) -> (index: Int, draws: TrainingDraws) {
+    let turn = progress.step * settings.accumulation + micro
+    let index = turn * collective.size + collective.rank
+    return (
+      index, TrainingDraws(seed: settings.seed, sample: settings.faults.contains(.sharedDraws) ? turn : index)
+    )
   }
 
   private mutating func load(_ index: Int) throws -> TrainingSample {
@@ -159,6 +172,57 @@ package struct Trainer<Model: TrainingModel> {
     let value = Double(loss.floats()[0])
     if value.isFinite { try reduction.add(loss, scale: 1 / Float(batch), isLast: isLast) }
     return value
+  }
+}
+
+// MARK: - Batches
+
+extension Trainer {
+  /// As above: gradients are added batch by batch in their order, whoever computes them.
+  private mutating func differentiate(batchesOf size: Int, into reduction: inout GradientReduction) throws -> Double {
+    let samples = try loadStep()
+    let batches = stride(from: 0, to: samples.count, by: size).map {
+      Array(samples[$0..<min(samples.count, $0 + size)])
+    }
+    let results = Mutex(
+      [Result<(loss: Double, gradients: GradientStore), any Error>?](repeating: nil, count: batches.count))
+    let (model, settings, total) = (model, settings, batch)
+    Workers.forEachTask(batches.count) { index in
+      let result = Result {
+        try Self.differentiate(batches[index], model, share: 1 / Double(total), recomputes: settings.recomputes)
+      }
+      results.withLock { $0[index] = result }
+    }
+    var loss = 0.0
+    var store = GradientStore()
+    for result in results.withLock({ $0 }) {
+      guard let (part, gradients) = try result?.get() else { continue }
+      loss += part
+      store.merge(gradients)
+    }
+    reduction.addLast(store)
+    return loss
+  }
+
+  private mutating func loadStep() throws -> [DrawnSample] {
+    let start = DispatchTime.now().uptimeNanoseconds
+    defer { loadingSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 }
+    let places = (0..<settings.accumulation).map(place)
+    return zip(try source.samples(at: places.map(\.index)), places).map { sample, place in
+      DrawnSample(target: sample.target, references: sample.references, draws: place.draws)
+    }
+  }
+
+  /// - Parameter share: of one sample in the step's loss.
+  private static func differentiate(
+    _ samples: [DrawnSample], _ model: Model, share: Double, recomputes: Bool
+  ) throws -> (loss: Double, gradients: GradientStore) {
+    try Interruption.check()
+    let loss = try model.loss(of: samples, context: RunContext(recomputesSegments: recomputes))
+    let value = Double(loss.floats()[0])
+    var store = GradientStore()
+    if value.isFinite { try loss.backward(.filled([1], with: Float(share)), into: &store) }
+    return (value * share, store)
   }
 }
 
