@@ -64,7 +64,7 @@ struct TrainJob: TrainingJob {
     try shareThreads(observer)
     let pairs = try ranks.together { try clips.pairs(recipe.pairing) }
     observer(.stage("load transformer", units: 0))
-    let program = MachineMemory.resident
+    let program = MachineMemory.resident + TrainingMemory.libraries
     let model = try ranks.together {
       try backbone.makeTraining(
         backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)

@@ -5,7 +5,7 @@ import Tensors
 
 /// Estimated memory of a training, known before it begins.
 ///
-/// Its peak lies in a step, or in a validation, which needs no gradients but encoders besides.
+/// A step's memory and that of a validation's encoders add up, since freed blocks are kept for reuse.
 package struct TrainingMemory: Sendable, Equatable {
   /// What the process holds before the model is opened.
   package let program: Int
@@ -20,6 +20,8 @@ package struct TrainingMemory: Sendable, Equatable {
   package let work: Int
   /// Of the most demanding stage of a validation, within the budget.
   package let validation: Int
+  /// What libraries for video and matrices take once they are used, measured.
+  package static let libraries = 24 << 20
   /// Bytes that may be used.
   package let budget: Int
 
@@ -62,7 +64,7 @@ package struct TrainingMemory: Sendable, Equatable {
   }
 
   /// Bytes at the most demanding moment.
-  package var peak: Int { program + weights + copies + states + max(gradients + work, validation) }
+  package var peak: Int { program + weights + copies + states + gradients + work + validation }
 
   /// What a validation may use.
   package var validationBudget: Int { max(0, budget - program - weights - copies - states) }
@@ -71,7 +73,7 @@ package struct TrainingMemory: Sendable, Equatable {
   package var summary: String {
     let parts = [
       ("weights", weights + copies), ("optimizer", states), ("gradients", gradients), ("activations", work),
-      ("validation instead of the last two", validation),
+      ("encoders and validation", validation),
     ]
     return "memory: about \(byteText(peak)) of \(byteText(budget)): "
       + parts.map { "\($0.0) \(byteText($0.1))" }.joined(separator: ", ")

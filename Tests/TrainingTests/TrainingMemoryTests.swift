@@ -32,10 +32,10 @@ struct TrainingMemoryTests {
     #expect(self.memory(precision, averages: true).states == states + 400)
   }
 
-  @Test("a validation counts where it needs more than a step, as far restricted as the budget asks")
+  @Test("a validation's encoders count besides a step, as far restricted as the budget asks")
   func validation() {
-    #expect(memory(.float32, validation: 5000).peak == 50 + 4000 + 800 + 5000)
-    #expect(memory(.float32, validation: 5000, budget: 7000).peak == 50 + 4000 + 800 + 1400)
+    #expect(memory(.float32, validation: 5000).peak == 50 + 4000 + 800 + 1400 + 5000)
+    #expect(memory(.float32, validation: 5000, budget: 7000).peak == 50 + 4000 + 800 + 1400 + 500)
     #expect(memory(.float32, budget: 7000).validationBudget == 7000 - 50 - 4000 - 800)
   }
 
