@@ -61,7 +61,7 @@ struct IntervalPlot {
       let kind = mark.isOwn ? "own" : "other"
       parts.append(
         "<text class=\"label \(kind)\" x=\"\(Self.text(Self.labelWidth - 10))\" y=\"\(y)\" dy=\"4\" "
-          + "text-anchor=\"end\">\(HTMLText.escaped(Self.shortened(mark.label)))</text>")
+          + "text-anchor=\"end\">\(HTMLText.escaped(Self.shortened(mark.label, to: mark.isOwn ? 18 : 20)))</text>")
       if let lower = mark.lower, let upper = mark.upper {
         parts.append("<line class=\"\(kind)\" x1=\"\(x(lower))\" x2=\"\(x(upper))\" y1=\"\(y)\" y2=\"\(y)\"/>")
       }
@@ -86,7 +86,7 @@ struct IntervalPlot {
   private static func tick(_ value: Double) -> String { String(format: "%g", (value * 1e6).rounded() / 1e6) }
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
-  private static func shortened(_ label: String) -> String {
-    label.count > 20 ? label.prefix(19) + "…" : label
+  private static func shortened(_ label: String, to length: Int) -> String {
+    label.count > length ? label.prefix(length - 1) + "…" : label
   }
 }
