@@ -16,6 +16,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let flyingFox = ["FlyingFox", "FlyingSocks"].map { Target.Dependency.product(name: $0, package: "FlyingFox") }
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+/// Targets that are used only with a trait of the package.
+let traits = ["CMPI": "MPI"]
+
 let rows: [Row] = [
   // What a process needs of its machine, and how to compute on bytes.
   Row(name: "Runtime", imports: ["CCrypto"]),
@@ -32,6 +35,8 @@ let rows: [Row] = [
   Row(name: "VideoTransformers", imports: ["Layers", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Schedulers", imports: ["Checkpoints", "Tensors", "Compute", "Runtime"]),
   Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
+  // What reports are written with.
+  Row(name: "Pages", imports: ["Media", "Runtime"], embedded: ["Page/page.css", "Page/page.js"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -43,7 +48,7 @@ let rows: [Row] = [
   Row(
     name: "Training",
     imports: [
-      "Datasets", "Backbones", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "CMPI", "Datasets", "Backbones", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ]),
   Row(
     name: "Generation",
@@ -51,10 +56,9 @@ let rows: [Row] = [
   Row(
     name: "Evaluation",
     imports: [
-      "Generation", "Backbones", "Datasets", "Schedulers", "Encoders", "Tokenizers", "Media", "Layers", "Checkpoints",
-      "Tensors", "Compute", "Runtime",
-    ],
-    embedded: ["Report/Page/report.css", "Report/Page/report.js"]),
+      "Generation", "Backbones", "Datasets", "Schedulers", "Encoders", "Tokenizers", "Pages", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
+    ]),
   Row(name: "Judging", imports: ["Evaluation", "Media", "Checkpoints", "Runtime"]),
   Row(
     name: "Study", imports: ["CSQLite", "Evaluation", "Media", "Compute", "Runtime"], packages: flyingFox,
@@ -77,34 +81,41 @@ let rows: [Row] = [
     name: "Commands",
     imports: [
       "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
-      "Schedulers", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Schedulers", "Autoencoders", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
 
 let testSupport = "TestSupport"
 
+func dependency(on name: String) -> Target.Dependency {
+  .target(name: name, condition: traits[name].flatMap { .when(traits: [$0]) })
+}
+
 let swiftTargets: [Target] = rows.map { row in
   .target(
-    name: row.name, dependencies: row.imports.map { .init(stringLiteral: $0) } + row.packages,
+    name: row.name, dependencies: row.imports.map(dependency) + row.packages,
     resources: row.embedded.map { .embedInCode($0) })
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.
 let tested = [
   "Autoencoders", "Backbones", "Checkpoints", "Commands", "Compute", "Datasets", "Encoders", "Evaluation", "Generation",
-  "Judging", "Layers", "Media", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training", "Verification",
-  "VideoTransformers",
+  "Judging", "Layers", "Media", "Pages", "Runtime", "Schedulers", "Study", "Tensors", "Tokenizers", "Training",
+  "Verification", "VideoTransformers",
 ]
 
 let testTargets: [Target] = rows.filter { tested.contains($0.name) }.map { row in
   .testTarget(
-    name: "\(row.name)Tests", dependencies: ([row.name, testSupport] + row.imports).map { .init(stringLiteral: $0) })
+    name: "\(row.name)Tests", dependencies: ([row.name, testSupport] + row.imports).map(dependency))
 }
 
 let package = Package(
   name: "vap",
   products: [.executable(name: "vap", targets: ["vap"])],
+  traits: [
+    .trait(name: "MPI", description: "Training on several processes and machines; needs Open MPI (libopenmpi-dev).")
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -125,6 +136,11 @@ let package = Package(
     .systemLibrary(name: "CCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    // Empty without the trait, and so built without Open MPI.
+    .target(
+      name: "CMPI", dependencies: [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))],
+      cSettings: [.define("VAP_MPI", .when(traits: ["MPI"]))]),
     .executableTarget(name: "vap", dependencies: ["Commands"]),
     .target(
       name: testSupport, dependencies: ["Checkpoints", "Tensors", "Compute", "Runtime"],

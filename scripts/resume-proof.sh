@@ -50,6 +50,6 @@ while [ "$killed" -lt "$kills" ]; do
 done
 train "$work/parts" 1
 
-differing="$(diff -rq --exclude=lock --exclude=timings.jsonl "$work/whole" "$work/parts" | tee /dev/stderr | wc -l)"
+differing="$(diff -rq --exclude=lock --exclude=timings.jsonl --exclude=report.html --exclude=events "$work/whole" "$work/parts" | tee /dev/stderr | wc -l)"
 echo "killed $killed times, $saving of them while saving: $differing differing files of $(find "$work/whole" -type f | wc -l)"
 [ "$differing" -eq 0 ]

@@ -9,16 +9,8 @@ package enum BackboneKind: String, Sendable, CaseIterable {
 
   /// Classes of published pipelines and of their transformers, with and without a Video-As-Prompt expert.
   private var classNames: [String] {
-    switch self {
-    case .cogVideoX:
-      [
-        "CogVideoXImageToVideoMOTPipeline", "CogVideoXImageToVideoPipeline", "CogVideoXTransformer3DMOTModel",
-        "CogVideoXTransformer3DModel",
-      ]
-    case .wan:
-      [
-        "WanImageToVideoMOTPipeline", "WanImageToVideoPipeline", "WanTransformer3DMOTModel", "WanTransformer3DModel",
-      ]
+    ["ImageToVideoMOTPipeline", "ImageToVideoPipeline", "Transformer3DMOTModel", "Transformer3DModel"].map {
+      rawValue + $0
     }
   }
 

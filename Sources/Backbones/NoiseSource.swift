@@ -18,6 +18,17 @@ package enum NoisePurpose: Sendable, Hashable {
   case referenceFirstFrame(Int)
   /// The scheduler's draw with this index at a step.
   case sampling(step: Int, draw: Int)
+  /// As the other purpose, for the second video of a pair.
+  indirect case otherVideo(NoisePurpose)
+
+  /// Whether the noise is for a reference.
+  package var isOfReference: Bool {
+    switch self {
+    case .reference, .referenceNoise, .referenceFirstFrame: true
+    case .image, .target, .initialLatents, .sampling: false
+    case .otherVideo(let purpose): purpose.isOfReference
+    }
+  }
 
   /// The purposes' places among the streams of one seed.
   fileprivate var stream: UInt64 {
@@ -29,6 +40,7 @@ package enum NoisePurpose: Sendable, Hashable {
     case .referenceFirstFrame(let index): 2 << 16 + UInt64(index)
     case .referenceNoise(let index): 4 << 16 + UInt64(index)
     case .sampling(let step, let draw): 3 << 32 + UInt64(step) << 8 + UInt64(draw)
+    case .otherVideo(let purpose): 1 << 52 | purpose.stream
     }
   }
 }

@@ -34,16 +34,40 @@ extension VideoPromptBackbone {
   /// The text encoder on `tokens`. Of its embeddings only the prompt's rows are read.
   func textMemory(_ encoder: T5EncoderConfiguration, tokens: Int) throws -> StageMemory {
     let bytes = try weightBytes("text_encoder", segments: "encoder.block", leaving: T5Encoder.isTiedKey)
-    return StageMemory(
-      name: "encode text", weights: bytes.all, window: bytes.window,
-      work: 4 * tokens * (8 * encoder.hiddenSize + 3 * encoder.feedForwardSize))
+    // The bias of all scores, and the part of it that is no padding.
+    let bias = 2 * encoder.headCount * tokens * tokens
+    return stage(
+      "encode text", bytes, work: 4 * (tokens * (8 * encoder.hiddenSize + 3 * encoder.feedForwardSize) + bias))
   }
 
-  /// The autoencoder, for what it needs on whole frames and on tiles.
-  func autoencoderMemory(_ name: String, _ work: (_ isTiled: Bool) -> Int) throws -> StageMemory {
-    let bytes = try weightBytes("vae")
+  /// The encoder of the autoencoder, for what it needs on whole frames and on tiles.
+  func encodingMemory(_ work: (_ isTiled: Bool) -> Int) throws -> StageMemory {
+    try autoencoderMemory("encode image and references", without: "decoder", work)
+  }
+
+  /// Its decoder, likewise, beside the video encoder that packs the frames.
+  func decodingMemory(_ work: (_ isTiled: Bool) -> Int) throws -> StageMemory {
+    let packing = 70 << 20
+    return try autoencoderMemory("decode video", without: "encoder") { packing + work($0) }
+  }
+
+  /// - Parameter other: the path of the half that stays on disk.
+  private func autoencoderMemory(
+    _ name: String, without other: String, _ work: (_ isTiled: Bool) -> Int
+  ) throws -> StageMemory {
+    let bytes = try weightBytes("vae", leaving: { $0.hasPrefix("\(other).") })
+    return stage(name, (bytes.window, bytes.window), work: work(false), tiledWork: work(true))
+  }
+
+  /// A stage that also has the program itself in memory, with its libraries and their tables.
+  func stage(
+    _ name: String, _ weights: (all: Int, window: Int), work: Int, tiledWork: Int? = nil
+  ) -> StageMemory {
+    // As measured between stages.
+    let program = 90 << 20
     return StageMemory(
-      name: name, weights: bytes.all, window: bytes.window, work: work(false), tiledWork: work(true))
+      name: name, weights: weights.all, window: weights.window, work: program + work,
+      tiledWork: tiledWork.map { program + $0 })
   }
 
   /// The transformer: of all streams normalised tokens, queries, keys, values and attended tokens; and a block of
@@ -54,13 +78,12 @@ extension VideoPromptBackbone {
   ///   - tokens: of all streams and both halves of guidance together.
   ///   - contextTokens: likewise, of captions and pictures that each block attends to.
   func denoisingMemory(
-    _ transformer: some MixtureConfiguration, segments: String, tokens: Int, contextTokens: Int = 0,
-    feedForwardSize: Int
+    segments: String, tokens: Int, contextTokens: Int = 0, feedForwardSize: Int
   ) throws -> StageMemory {
     let bytes = try weightBytes("transformer", segments: segments)
     let width = transformer.hiddenSize
-    return StageMemory(
-      name: "denoise", weights: bytes.all, window: bytes.window,
+    return stage(
+      "denoise", bytes,
       work: 4 * (width * (6 * tokens + 4 * contextTokens) + 2048 * (feedForwardSize + 2 * width)))
   }
 

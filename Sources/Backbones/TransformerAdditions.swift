@@ -36,6 +36,13 @@ package struct TransformerAdditions: Sendable {
     return try plan.weights(seed: seed) { try stored(directory) }
   }
 
+  /// The same without new adapters, which change nothing before they are trained: the model that a training starts from.
+  package var atStart: TransformerAdditions {
+    var copy = self
+    if plan?.trained == .lora { copy.plan?.trained = .full }
+    return copy
+  }
+
   /// Adapters from files, and those that are trained.
   package var adapterSources: [any AdapterSource] { adapters + (plan?.adapterSources(seed: seed) ?? []) }
 
@@ -52,7 +59,7 @@ package struct TransformerAdditions: Sendable {
   }
 
   /// The configuration with the coupling and positions that adapters were trained with, where their files name them.
-  func applied(to configuration: CogVideoXConfiguration) throws -> CogVideoXConfiguration {
+  func applied<Configuration: MixtureConfiguration>(to configuration: Configuration) throws -> Configuration {
     var configuration = configuration
     for file in adapters {
       func choice<Choice: RawRepresentable<String>>(_ name: String) throws -> Choice? {
@@ -74,16 +81,6 @@ package struct TransformerAdditions: Sendable {
       }
       configuration.positionDesign = try choice(AdapterNote.positionDesign) ?? configuration.positionDesign
     }
-    guard let plan else { return configuration }
-    do {
-      return try plan.applied(to: configuration)
-    } catch {
-      throw PlanFailure(error)
-    }
-  }
-
-  /// As above; adapters name nothing of a Wan model.
-  func applied(to configuration: WanConfiguration) throws -> WanConfiguration {
     guard let plan else { return configuration }
     do {
       return try plan.applied(to: configuration)

@@ -10,14 +10,13 @@ import Tensors
 // What backbones do alike with the directory of their checkpoint.
 extension VideoPromptBackbone {
   /// Loads the transformer, with what is added to it.
-  func loadTransformer<Model>(
-    observer: @escaping RunObserver, ignoring ignorable: (String) -> Bool = { _ in false },
-    _ build: (ParameterScope) -> Model
-  ) throws -> Model {
+  package func loadDenoiser(observer: @escaping RunObserver) throws -> Denoiser {
+    observer(.stage("load transformer", units: 0))
     let loader = ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
-    let model = try finish(loader, additions.configurationFolder(directory), observer, ignoring: ignorable, build)
+    let denoiser = try finish(
+      loader, additions.configurationFolder(directory), observer, ignoring: isUnusedKey, makeDenoiser(in:))
     try loader.finishAdapters()
-    return model
+    return denoiser
   }
 
   /// Reads the sampling method of the pipeline in `directory`; throws unless it is for flows or not, as its model is.
@@ -92,6 +91,7 @@ extension VideoPromptBackbone {
     }
     if referenceCount > 0, !hasExpert { throw .noExpert(path: directory) }
     // More than the published training ever used do not fit the temporal positions it saw.
-    guard referenceCount <= 3 else { throw .references(referenceCount, limit: 3) }
+    let limit = transformer.coupling.referenceLimit ?? 3
+    guard referenceCount <= limit else { throw .references(referenceCount, limit: limit) }
   }
 }

@@ -23,18 +23,18 @@ extension VideoPromptBackbone {
     return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
   }
 
-  func transformerFacts(
-    _ family: String, _ transformer: some MixtureConfiguration, textTokens: Int
-  ) -> [ComponentSummary.Fact] {
+  /// - Parameter architecture: of the family.
+  func transformerSummary(_ architecture: String, textTokens: Int) throws -> ComponentSummary {
     typealias Fact = ComponentSummary.Fact
-    return [
-      Fact("architecture", family + (transformer.hasExpert ? " with Mixture-of-Transformers expert" : "")),
+    let facts = [
+      Fact("architecture", architecture + (transformer.hasExpert ? " with Mixture-of-Transformers expert" : "")),
       Fact("layers", transformer.layerCount),
       Fact("expert layers", ComponentSummary.ranges(transformer.expertLayers)),
       Fact("heads", "\(transformer.headCount) of \(transformer.headSize)"), Fact("width", transformer.hiddenSize),
       Fact("channels", "\(transformer.inChannels) in, \(transformer.outChannels) out"),
       Fact("text tokens", textTokens), Fact("made for", naturalGeometry),
     ]
+    return try summary("transformer", facts, ignoring: isUnusedKey) { _ = makeDenoiser(in: $0) }
   }
 
   /// - Parameters: temporalRatio, spatialRatio: pixels to a latent.

@@ -3,6 +3,7 @@ import Layers
 import Runtime
 import Schedulers
 import Tensors
+import VideoTransformers
 
 /// Size of a clip in pixels and frames.
 package struct ClipGeometry: Sendable, Equatable, CustomStringConvertible {
@@ -45,6 +46,7 @@ package struct BackboneOptions: Sendable {
 /// Each stage loads the component it needs and lets go of it at its end, so that text encoder, autoencoder and
 /// transformer are never in memory together.
 package protocol VideoPromptBackbone: Sendable {
+  associatedtype Configuration: MixtureConfiguration
   associatedtype Conditions: Sendable
   associatedtype Denoiser: VideoPromptDenoiser where Denoiser.Conditions == Conditions
 
@@ -52,22 +54,18 @@ package protocol VideoPromptBackbone: Sendable {
   var directory: String { get }
   /// What is added to its transformer.
   var additions: TransformerAdditions { get }
+  /// The transformer's configuration, with what the additions change of it.
+  var transformer: Configuration { get }
   /// The sampling method that the checkpoint names.
   var scheduler: SchedulerConfiguration { get }
   /// The size of the clips that the model was made for.
   var naturalGeometry: ClipGeometry { get }
   /// The scale of guidance that the model was published with.
   var naturalGuidance: Double { get }
-  /// Whether the model reads reference videos.
-  var hasExpert: Bool { get }
   /// Whether the model also looks at the image, and at the references' first frames, at their own size.
   var readsPictures: Bool { get }
   /// Opens every component and holds its weights against its configuration; throws if any do not fit.
   func components() throws -> [ComponentSummary]
-  /// The transformer's `config.json`, with what a training plan changed of it.
-  func configurationText() throws -> String
-  /// What a file of the adapters that are trained says of itself; nil where none are.
-  var adapterExport: AdapterExport? { get }
   /// Throws `BackboneFailure` if the model cannot make clips of this size from this many references.
   func check(_ geometry: ClipGeometry, referenceCount: Int) throws(BackboneFailure)
   /// Shape of the latents of a clip.
@@ -79,24 +77,45 @@ package protocol VideoPromptBackbone: Sendable {
     _ prompt: VideoPrompt, _ geometry: ClipGeometry, noise: some NoiseSource, _ options: BackboneOptions,
     observer: @escaping RunObserver
   ) throws -> Conditions
-  /// Loads the transformer.
-  func loadDenoiser(observer: @escaping RunObserver) throws -> Denoiser
+  /// Builds the transformer from its parameters.
+  func makeDenoiser(in scope: ParameterScope) -> Denoiser
+  /// Whether published files of the transformer carry this key without use.
+  func isUnusedKey(_ key: String) -> Bool
   /// Decodes latents batch by batch of frames, each `[1, 3, f, H, W]`, nominally in -1...1.
   func decode(
     _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void
   ) throws
 }
 
+extension VideoPromptBackbone {
+  /// Whether the model reads reference videos.
+  package var hasExpert: Bool { transformer.readsReferences }
+  package func isUnusedKey(_ key: String) -> Bool { false }
+}
+
 /// The transformer, ready to predict.
 package protocol VideoPromptDenoiser: Sendable {
   associatedtype Conditions: Sendable
 
-  /// The model's prediction for `latents` (one sample) at a scheduler's timestep.
+  /// The model's predictions for `latents` (one sample) at a scheduler's timestep, and for the references where it makes
+  /// them.
   ///
-  /// - Returns: with guidance a batch of two, without captions first; else a batch of one. Both halves go through each
+  /// - Parameter referenceTimesteps: of noised references, one each; nil for clean ones.
+  /// - Returns: with guidance batches of two, without captions first; else batches of one. Both halves go through each
   ///   block together, so its weights are read once.
-  func predict(_ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions) throws
-    -> Tensor
+  func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _ conditions: Conditions,
+    _ options: BackboneOptions
+  ) throws -> (target: Tensor, references: Tensor?)
+}
+
+extension VideoPromptDenoiser {
+  /// The prediction for the target alone, beside clean references.
+  package func predict(
+    _ latents: Tensor, timestep: Double, _ conditions: Conditions, _ options: BackboneOptions
+  ) throws -> Tensor {
+    try predictAll(latents, timestep: timestep, referenceTimesteps: nil, conditions, options).target
+  }
 }
 
 /// A request that a model cannot fulfil.

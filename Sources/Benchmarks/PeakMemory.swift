@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 
 /// The most memory this process has held at once, as Linux counts it, since a moment of choice.
 struct PeakMemory {
@@ -9,18 +10,14 @@ struct PeakMemory {
   init?() {
     // "5" resets the peak of resident memory (man 5 proc). Not `Data.write`, which would try to replace the file.
     guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return nil }
-    guard (try? file.write(contentsOf: Data("5".utf8))) != nil, let resident = Self.field("VmRSS") else { return nil }
-    before = resident
+    let resident = MachineMemory.resident
+    guard (try? file.write(contentsOf: Data("5".utf8))) != nil, resident > 0 else { return nil }
+    before = Double(resident) / 0x1p20
   }
 
   /// The peak so far, and how much of it came since the start, in units of 2^20 bytes.
   var sinceStart: (peak: Double, grown: Double)? {
-    Self.field("VmHWM").map { ($0, max(0, $0 - before)) }
-  }
-
-  private static func field(_ name: String) -> Double? {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-    return line.flatMap { Double($0.split { " \t".contains($0) }[1]) }.map { $0 / 1024 }
+    let peak = Double(MachineMemory.peakResident) / 0x1p20
+    return peak > 0 ? (peak, max(0, peak - before)) : nil
   }
 }

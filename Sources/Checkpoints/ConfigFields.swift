@@ -35,10 +35,27 @@ extension KeyedDecodingContainer {
 }
 
 extension InvalidField {
+  /// Throws if a mapping has a key that is not known.
+  ///
+  /// - Parameter parent: the mapping's own key.
+  package static func checkKeys(of decoder: any Decoder, known: [String], in parent: String) throws {
+    let keys = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
+    if let unknown = keys.first(where: { !known.contains($0) }) {
+      throw InvalidField("\(parent).\(unknown)", "is unknown; known are \(known.joined(separator: ", "))")
+    }
+  }
+
   /// Throws unless `value` lies in `range`.
   package static func check(_ field: String, _ value: Int, in range: ClosedRange<Int>) throws(InvalidField) {
     guard range.contains(value) else {
       throw InvalidField(field, "must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
     }
   }
+}
+
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
 }

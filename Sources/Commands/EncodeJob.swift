@@ -7,6 +7,8 @@ import Training
 /// One run of `vap encode`.
 struct EncodeJob {
   let backbone: any ClipEncodingBackbone
+  /// The pipeline's folder.
+  let model: String
   let geometry: ClipGeometry
   private let options: BackboneOptions
   private let manifest: String
@@ -24,7 +26,7 @@ struct EncodeJob {
       guard let value, !value.isEmpty else { throw UsageFailure("--\(name) is missing: \(what)") }
       return value
     }
-    let model = try required(settings.model, "model", "the directory of a pipeline")
+    model = try required(settings.model, "model", "the directory of a pipeline")
     manifest = try Manifest.find(try required(settings.data, "data", "a manifest or its folder"))
     cache = try required(settings.cache, "cache", "the folder to fill")
     if let text = settings.maxBad {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Evaluation
 import Foundation
+import Pages
 import Runtime
 
 struct EvalCommand: ParsableCommand {

@@ -4,6 +4,7 @@ import Foundation
 import Generation
 import Judging
 import Media
+import Pages
 import Runtime
 import Schedulers
 

@@ -80,13 +80,7 @@ struct GenerateJob {
       settings.dynamicGuidance == true ? .dynamic(settings.guidance ?? 6) : settings.guidance.map(Guidance.constant)
     request.scheduler = try choice(settings.scheduler, "--scheduler")
     request.frameSelection = try choice(settings.frameSelection, "--frame-selection") ?? request.frameSelection
-    request.memoryBudget = try settings.memory.map { text throws(UsageFailure) in
-      // Without a unit it would be bytes, which nobody means.
-      guard let bytes = parseByteCount(text), bytes >= 1 << 20 else {
-        throw UsageFailure("--memory must be a size with a unit, such as 8G or 512M, not '\(printable(text))'")
-      }
-      return bytes
-    }
+    request.memoryBudget = try settings.memory.map(parseMemoryBudget)
     request.latents = settings.latents
     return request
   }

@@ -31,7 +31,7 @@ extension VAPCommand {
       return 0
     } catch let failure as any Failure {
       report("error: \(failure.message)")
-      return failure.category == .interrupted ? Interruption.exitStatus : failure.category.rawValue
+      return failure.exitStatus
     } catch let code as ExitCode {
       return code.rawValue
     } catch {

@@ -1,6 +1,14 @@
 import ArgumentParser
 import Compute
 import Foundation
+import Runtime
+import Training
+
+/// A checked training of one kind, ready to run.
+protocol TrainingJob {
+  var recipe: TrainRecipe { get }
+  func run() throws
+}
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,6 +20,9 @@ struct TrainCommand: ParsableCommand {
 
       A run has a folder of its own. The same command again goes on from its latest checkpoint, bit for bit as if it had \
       never stopped. Ctrl-C saves and stops; a second one stops at once.
+
+      mpirun or srun starts it on several processors and machines, if it was built with `--traits MPI`: each process takes \
+      'accumulation' samples of a step.
 
       Example: vap train configs/train-cogvideox-vap.yaml --model CogVideoX-VAP --data data/VAP-Data --output runs/first
       """)
@@ -35,13 +46,31 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Steps between checkpoints (default: 1000).") var saveEvery: String?
   @Option(help: "Steps between validation clips (default: 100).") var validateEvery: String?
   @Option(help: "Threads to compute on; results do not depend on it.") var threads: String?
+  @Option(help: "Memory to stay within, such as 64G; a run that needs more is refused (default: all).")
+  var memory: String?
   @Flag(help: "Go on from a checkpoint even if settings or data have changed.") var force = false
   @Option(name: .customLong("set"), help: "Any key of the settings, as key=value.") var changes: [String] = []
 
   func run() throws {
-    let job = try TrainJob(TrainSettings(file: config, changes: try keyValues()))
-    // Weights in 16 bits ask for products of 16 bits.
-    try RoundedProduct.$isEnabled.withValue(job.precision != .float32) { try job.run() }
+    try RankedRun.run { ranks in
+      let training = try ranks.together { try job(TrainSettings(file: config, changes: try keyValues()), ranks) }
+      try RoundedProduct.$isEnabled.withValue(training.recipe.roundsProducts) { try training.run() }
+    }
+  }
+
+  private func job(_ settings: TrainSettings, _ ranks: any Collective) throws -> any TrainingJob {
+    guard settings.miniature == nil || ranks.size == 1 else {
+      throw UsageFailure("a training with 'miniature' is one process; start it without mpirun or srun")
+    }
+    switch (settings.component, settings.miniature) {
+    case ("transformer", nil): return try TrainJob(settings, ranks)
+    case ("transformer", let miniature?): return try MiniatureTrainJob(settings, miniature)
+    case ("vae", let miniature?): return try AutoencoderTrainJob(settings, miniature)
+    case ("vae", nil):
+      throw UsageFailure("'component: vae' needs 'miniature': autoencoders are trained on its clips")
+    default:
+      throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
+    }
   }
 
   /// What the options change, in the words of the file.
@@ -50,7 +79,7 @@ struct TrainCommand: ParsableCommand {
       ("model", model), ("data", data), ("cache", cache), ("output", output), ("steps", steps),
       ("learning-rate", learningRate), ("warmup", warmup), ("accumulation", accumulation), ("precision", precision),
       ("seed", seed), ("compatibility", compatibility), ("save-every", saveEvery), ("validate-every", validateEvery),
-      ("threads", threads), ("force", force ? "true" : nil),
+      ("threads", threads), ("memory", memory), ("force", force ? "true" : nil),
     ]
     var found = named.compactMap { name, value in value.map { (key: name, value: $0) } }
     for change in changes {

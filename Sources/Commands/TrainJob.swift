@@ -5,19 +5,22 @@ import Foundation
 import Runtime
 import Training
 
-/// One run of `vap train`: checked settings, and what is made of them.
-struct TrainJob {
+/// One rank's part in a run of `vap train`: checked settings, and what is made of them.
+struct TrainJob: TrainingJob {
   private let settings: TrainSettings
+  private let ranks: any Collective
   private let clips: EncodeJob
   private let folder: RunFolder
   private let backbone: any TrainableBackbone
-  private let recipe: TrainRecipe
+  let recipe: TrainRecipe
+  private let additions: TransformerAdditions
 
   /// Checks everything that can be checked before weights and videos are looked at.
-  init(_ settings: TrainSettings) throws {
+  init(_ settings: TrainSettings, _ ranks: any Collective) throws {
     guard let output = settings.output, !output.isEmpty else {
       throw UsageFailure("--output is missing: the folder of the run")
     }
+    self.ranks = ranks
     recipe = try TrainRecipe(settings)
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
@@ -30,53 +33,154 @@ struct TrainJob {
       throw UsageFailure(
         "\(printable(clips.backbone.directory)): models of this kind cannot be trained by this program")
     }
-    let noised = try settings.flow.noising().map { noising in
-      guard let noised = backbone.trained(with: noising) else {
-        throw UsageFailure(
-          "the settings beginning with 'sigma-' are for models that are trained by flow matching (Wan)")
-      }
-      return noised
-    }
     try backbone.check(clips.geometry, referenceCount: settings.references)
-    self.backbone = noised ?? backbone
+    self.backbone = try Self.noised(backbone, settings)
     self.settings = settings
+    self.additions = additions
     folder = RunFolder(path: output)
-    if let threads = settings.threads { Workers.threadCount = threads }
   }
 
-  /// In which type weights and moments are kept.
-  var precision: Precision { recipe.optimizer.precision }
+  /// The backbone with the settings' noise levels.
+  private static func noised<Backbone: TrainableBackbone>(
+    _ backbone: Backbone, _ settings: TrainSettings
+  ) throws -> Backbone {
+    guard let noising = try settings.flow.noising() else { return backbone }
+    guard let noised = backbone.trained(with: noising) else {
+      throw UsageFailure(
+        "the settings beginning with 'sigma-' are for models that are trained by flow matching (Wan)")
+    }
+    return noised
+  }
 
   func run() throws {
     let printer = ProgressPrinter()
     defer { printer.finish() }
-    try run(backbone, printer)
+    try run(backbone) { if ranks.isFirst { printer.show($0) } }
     printer.finish()
-    print(folder.path)
+    if ranks.isFirst { print(folder.path) }
   }
 
-  private func run(_ backbone: some TrainableBackbone, _ printer: ProgressPrinter) throws {
-    let observer: RunObserver = { printer.show($0) }
-    let pairs = try clips.pairs(recipe.pairing)
+  private func run<Backbone: TrainableBackbone>(_ backbone: Backbone, _ observer: @escaping RunObserver) throws {
+    try shareThreads(observer)
+    let pairs = try ranks.together { try clips.pairs(recipe.pairing) }
     observer(.stage("load transformer", units: 0))
-    let model = try backbone.makeTraining(
-      backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)
-    let trainer = try Trainer(
-      model, source: ManifestSamples(pairs, observer: observer), optimizer: recipe.optimizer,
-      schedule: recipe.schedule, settings: recipe.steps, averageDecay: settings.ema)
+    let program = MachineMemory.resident
+    let model = try ranks.together {
+      try backbone.makeTraining(
+        backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)
+    }
+    let memory = try self.memory(of: model, backbone, program: program)
+    observer(.note(memory.summary))
+    try ranks.together { try memory.check() }
+    let run = Prepared(pairs: pairs, memory: memory, observer: observer)
+    let watcher = sampleObserver(observer)
+    guard let preference = settings.preference else {
+      return try train(backbone, model, on: ManifestSamples(pairs, observer: watcher), run)
+    }
+    let sampler = try ranks.together {
+      try PreferenceSampler(pairs.sampler.pool, recipe.pairing, preference.rules)
+    }
+    let frozen = try ranks.together { try modelAtStart(like: backbone) }
+    try train(
+      backbone,
+      PreferenceModel(
+        model, frozen: frozen, objective: preference.objective, precision: recipe.optimizer.precision),
+      on: PreferenceSamples(sampler, pairs.rows, observer: watcher), run)
+  }
+
+  /// What a run has found out before its trainer is made.
+  private struct Prepared {
+    let pairs: EncodedPairs
+    let memory: TrainingMemory
+    let observer: RunObserver
+  }
+
+  private func train(
+    _ backbone: some TrainableBackbone, _ model: some TrainingModel, on samples: some SampleSource,
+    _ prepared: Prepared
+  ) throws {
+    let observer = prepared.observer
+    let trainer = try ranks.together {
+      try Trainer(
+        model, source: samples, optimizer: recipe.optimizer, schedule: recipe.schedule, settings: recipe.steps,
+        averageDecay: settings.ema, collective: ranks)
+    }
     let configuration = try backbone.configurationText()
     let identity = RunIdentity(
-      settings: recipe.identity(clips), data: pairs.digest,
+      settings: recipe.identity(clips, ranks: ranks.size), data: prepared.pairs.digest,
       model: ContentDigest(ofParts: [configuration]).description)
-    let validation = TrainValidation(backbone, clips, pairs, settings, folder)
+    let validation = TrainValidation(
+      backbone, clips, prepared.pairs, settings, folder, memoryBudget: prepared.memory.validationBudget)
     let file = "\(folder.path)/config.json"
     var run = try TrainingRun(
-      trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport)
-    try AtomicFile.write(Data(configuration.utf8), to: file)
+      trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport,
+      details: details(model, prepared.memory))
+    if ranks.isFirst { try AtomicFile.write(Data(configuration.utf8), to: file) }
     try run.resume(observer)
     try run.run(observer) { trainer in
-      try validation.run(step: trainer.progress.step, CurrentWeights(trainer.model.parameters), observer: observer)
+      let record = try validation.run(
+        step: trainer.progress.step, CurrentWeights(trainer.model.parameters), observer: observer)
       observer(.stage("train", units: 0))
+      return record
+    }
+    let (peak, estimate) = (MachineMemory.peakResident, prepared.memory.peak)
+    observer(.note("peak memory \(byteText(peak)), estimated \(byteText(estimate))"))
+  }
+
+  /// The model as the run starts with it, with nothing to train.
+  private func modelAtStart<Backbone: TrainableBackbone>(like backbone: Backbone) throws -> Backbone.Training {
+    let kind = try BackboneKind(directory: clips.model).open(directory: clips.model, additions: additions.atStart)
+    guard let start = kind as? Backbone else {
+      throw UsageFailure("\(printable(clips.model)): the model's files have changed while they were opened")
+    }
+    let noised = try Self.noised(start, settings)
+    return try noised.makeTraining(
+      noised.openWeights(), clips.geometry, faults: recipe.steps.faults, training: { _ in false })
+  }
+
+  private func memory(
+    of model: some TrainingModel, _ backbone: some TrainableBackbone, program: Int
+  ) throws -> TrainingMemory {
+    let work = backbone.trainingWork(
+      clips.geometry, referenceCount: settings.references, recomputes: recipe.steps.recomputes)
+    let stages = try backbone.memoryNeeds(
+      clips.geometry, referenceCount: settings.references, isGuided: settings.validationGuidance != 1)
+    return TrainingMemory(
+      model.parameters, precision: recipe.optimizer.precision, keepsAverages: settings.ema != nil,
+      // Both videos of a pair go through the model before its gradients are known.
+      work: settings.preference == nil ? work : 2 * work, stages: stages, program: program,
+      budget: recipe.memoryBudget)
+  }
+
+  /// What the report tells besides the run's identity; only names of folders, as reports are passed on.
+  private func details(_ model: some TrainingModel, _ memory: TrainingMemory) -> [RunDetail] {
+    func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+    let trained = model.trainedParameters.reduce(0) { $0 + $1.shape.count }
+    let all = model.parameters.reduce(0) { $0 + $1.shape.count }
+    return [
+      RunDetail("model", name(clips.model)), RunDetail("data set", name(settings.clips.data ?? "")),
+      RunDetail("parameters", "\(trained) of \(all) are trained"), RunDetail("last step", "\(settings.steps)"),
+      RunDetail("memory, estimated", byteText(memory.peak)),
+    ] + (settings.expert.map { [RunDetail("expert at the start", name($0))] } ?? [])
+  }
+
+  /// The first rank tells of the run; on others `sampleObserver` tells what only they know, videos that cannot be read.
+  private func sampleObserver(_ observer: @escaping RunObserver) -> RunObserver {
+    guard !ranks.isFirst else { return observer }
+    let printer = ProgressPrinter()
+    return { event in
+      if case .warning(let text) = event { printer.show(.warning("rank \(ranks.rank): \(text)")) }
+    }
+  }
+
+  /// Ranks on one machine share its processors, if the settings say nothing else.
+  private func shareThreads(_ observer: RunObserver) throws {
+    if ranks.size > 1 {
+      let share = try ranks.threadShare()
+      Workers.threadCount = settings.threads ?? share
+      observer(.note("\(ranks.size) ranks, the first with \(Workers.threadCount) threads"))
+    } else if let threads = settings.threads {
+      Workers.threadCount = threads
     }
   }
 }

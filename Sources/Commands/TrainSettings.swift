@@ -8,6 +8,12 @@ struct TrainSettings: Decodable {
   var flow = FlowSettings()
   /// What is trained, and from which start.
   var plan = TrainingPlan()
+  /// Clips drawn from the miniature world, in place of a manifest's.
+  var miniature: MiniatureSettings?
+  /// What is trained: the transformer, or the vae of a miniature.
+  var component = "transformer"
+  /// Of preference training; nil trains on targets alone.
+  var preference: PreferenceSettings?
   /// Folder of a trained expert that the training starts from.
   var expert: String?
   var output: String?
@@ -19,8 +25,15 @@ struct TrainSettings: Decodable {
 
   var steps = 20_000
   var accumulation = 1
+  var batch: Int?
+  var optimizer = "adamw"
   var learningRate = 1e-5
+  var matrixRate: Double?
+  var matrixMomentum = 0.95
+  var matrixDecay: Double?
   var schedule = "constant"
+  var hold = 0.0
+  var finalRate = 0.0
   var warmUp = 1000
   var beta1 = 0.9
   var beta2 = 0.99
@@ -29,9 +42,12 @@ struct TrainSettings: Decodable {
   var maxGradientNorm = 1.0
   var ema: Double?
   var precision: String?
+  var products: String?
   var seed: UInt64 = 42
   var recompute = true
   var maxSkipped = 10
+  /// Stage of ZeRO: 1 shares the optimizer's state out over the processes.
+  var zero = 0
 
   var saveEvery = 1000
   var keep = 2
@@ -42,22 +58,29 @@ struct TrainSettings: Decodable {
   var validationGuidance: Double?
 
   var threads: Int?
+  var memory: String?
   var force = false
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case expert, output, references
+    case miniature, component, expert, output, references
+    case preference = "dpo"
     case maskReferenceRatio = "mask-ref-ratio"
     case maskCaptionRatio = "mask-caption-ratio"
     case rowLimit = "row-limit"
-    case steps, accumulation
+    case steps, accumulation, batch, optimizer
     case learningRate = "learning-rate"
-    case schedule
+    case matrixRate = "matrix-rate"
+    case matrixMomentum = "matrix-momentum"
+    case matrixDecay = "matrix-decay"
+    case schedule, hold
+    case finalRate = "final-rate"
     case warmUp = "warmup"
     case beta1, beta2, epsilon
     case weightDecay = "weight-decay"
     case maxGradientNorm = "max-grad-norm"
-    case ema, precision, seed, recompute
+    case ema, precision, products, seed, recompute
     case maxSkipped = "max-skipped"
+    case zero
     case saveEvery = "save-every"
     case keep
     case keepBest = "keep-best"
@@ -65,7 +88,7 @@ struct TrainSettings: Decodable {
     case validateEvery = "validate-every"
     case validationSteps = "validation-steps"
     case validationGuidance = "validation-guidance"
-    case threads, force
+    case threads, memory, force
   }
 
   static var keys: [String] {
@@ -88,6 +111,9 @@ struct TrainSettings: Decodable {
     func read<Value: Decodable>(_ key: CodingKeys, into value: inout Value?) throws {
       if let found = try values.decodeIfPresent(Value.self, forKey: key) { value = found }
     }
+    try read(.miniature, into: &miniature)
+    try read(.component, into: &component)
+    try read(.preference, into: &preference)
     try read(.expert, into: &expert)
     try read(.output, into: &output)
     try read(.references, into: &references)
@@ -96,7 +122,14 @@ struct TrainSettings: Decodable {
     try read(.rowLimit, into: &rowLimit)
     try read(.steps, into: &steps)
     try read(.accumulation, into: &accumulation)
+    try read(.batch, into: &batch)
+    try read(.optimizer, into: &optimizer)
     try read(.learningRate, into: &learningRate)
+    try read(.matrixRate, into: &matrixRate)
+    try read(.matrixMomentum, into: &matrixMomentum)
+    try read(.matrixDecay, into: &matrixDecay)
+    try read(.hold, into: &hold)
+    try read(.finalRate, into: &finalRate)
     try read(.schedule, into: &schedule)
     try read(.warmUp, into: &warmUp)
     try read(.beta1, into: &beta1)
@@ -106,9 +139,11 @@ struct TrainSettings: Decodable {
     try read(.maxGradientNorm, into: &maxGradientNorm)
     try read(.ema, into: &ema)
     try read(.precision, into: &precision)
+    try read(.products, into: &products)
     try read(.seed, into: &seed)
     try read(.recompute, into: &recompute)
     try read(.maxSkipped, into: &maxSkipped)
+    try read(.zero, into: &zero)
     try read(.saveEvery, into: &saveEvery)
     try read(.keep, into: &keep)
     try read(.keepBest, into: &keepBest)
@@ -117,6 +152,7 @@ struct TrainSettings: Decodable {
     try read(.validationSteps, into: &validationSteps)
     try read(.validationGuidance, into: &validationGuidance)
     try read(.threads, into: &threads)
+    try read(.memory, into: &memory)
     try read(.force, into: &force)
   }
 

@@ -1,5 +1,6 @@
 import Backbones
 import Datasets
+import Evaluation
 import Foundation
 import Generation
 import Layers
@@ -15,10 +16,14 @@ struct TrainValidation<Backbone: TrainableBackbone> {
   private let pairs: EncodedPairs
   private let settings: TrainSettings
   private let folder: RunFolder
+  private let memoryBudget: Int
 
+  /// - Parameter memoryBudget: what the training leaves, in bytes.
   init(
-    _ backbone: Backbone, _ clips: EncodeJob, _ pairs: EncodedPairs, _ settings: TrainSettings, _ folder: RunFolder
+    _ backbone: Backbone, _ clips: EncodeJob, _ pairs: EncodedPairs, _ settings: TrainSettings, _ folder: RunFolder,
+    memoryBudget: Int
   ) {
+    self.memoryBudget = memoryBudget
     self.backbone = backbone
     self.clips = clips
     self.pairs = pairs
@@ -27,7 +32,9 @@ struct TrainValidation<Backbone: TrainableBackbone> {
   }
 
   /// Writes `validation/step-000100.mp4`: references, target and new clip side by side.
-  func run(step: Int, _ weights: CurrentWeights, observer: @escaping RunObserver) throws {
+  func run(
+    step: Int, _ weights: CurrentWeights, observer: @escaping RunObserver
+  ) throws -> ValidationRecord? {
     // Always the same pair, so that the clips of a run can be compared; one whose videos can be read.
     let pair = try pairs.pair(at: 0, observer: observer).sample
     let manifest = pairs.sampler.pool.manifest
@@ -45,19 +52,25 @@ struct TrainValidation<Backbone: TrainableBackbone> {
     request.steps = settings.validationSteps
     request.guidance = settings.validationGuidance.map(Guidance.constant)
     request.seed = settings.seed
+    request.memoryBudget = memoryBudget
     let generator = try Generator(backbone, request, observer: observer)
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, by: backbone.makeDenoiser(weights), observer: observer)
     let clip = try generator.decode(latents, savedLatents: "no file", observer: observer)
-    var shown = inputs.references.map(\.clip) + [try frames(of: targetPath, generator.size), clip]
+    let truth = try frames(of: targetPath, generator.size)
+    var shown = inputs.references.map(\.clip) + [truth, clip]
     for index in shown.indices { shown[index].frameRate = clip.frameRate }
     // At least the new clip is there.
-    guard let joined = VideoClip.sideBySide(shown) else { return }
-    let path = "\(folder.validation)/\(CheckpointStore.name(step: step)).mp4"
+    guard let joined = VideoClip.sideBySide(shown) else { return nil }
+    let path = folder.validationClip(step: step)
     var writing = VideoWriter.Options()
     writing.overwrites = true
     try VideoWriter.write(joined, to: path, options: writing)
     observer(.note("validation clip: \(path)"))
+    return ValidationRecord(
+      step: step, caption: target.caption,
+      panels: inputs.references.map { _ in "reference" } + ["target", "generated"],
+      metrics: ["psnr": try FrameDifference.peakSignalToNoiseRatio(clip, truth)])
   }
 
   private func frames(of path: String, _ size: FrameSize) throws -> VideoClip {

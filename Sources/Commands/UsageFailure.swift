@@ -7,6 +7,15 @@ struct UsageFailure: Failure, Equatable {
   var category: FailureCategory { .usage }
 }
 
+/// Parses the value of `--memory`.
+func parseMemoryBudget(_ text: String) throws(UsageFailure) -> Int {
+  // Without a unit it would be bytes, which nobody means.
+  guard let bytes = parseByteCount(text), bytes >= 1 << 20 else {
+    throw UsageFailure("--memory must be a size with a unit, such as 8G or 512M, not '\(printable(text))'")
+  }
+  return bytes
+}
+
 /// Parses "8G", "1.5GiB", "512M", "100000": bytes, in powers of 1024.
 func parseByteCount(_ text: String) -> Int? {
   let digits = text.prefix { $0.isNumber || $0 == "." }

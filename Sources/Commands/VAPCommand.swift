@@ -10,7 +10,8 @@ package struct VAPCommand: ParsableCommand {
     subcommands: [
       GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, EvalCommand.self,
       StudyCommand.self,
-      WeightsCommand.self, InspectCommand.self, SampleCommand.self, VerifyCommand.self, BenchCommand.self,
+      WeightsCommand.self, InitCommand.self, PackCommand.self, InspectCommand.self, SampleCommand.self,
+      VerifyCommand.self, BenchCommand.self,
     ])
 
   package init() {}

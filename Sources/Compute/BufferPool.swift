@@ -18,7 +18,7 @@ package final class BufferPool: Sendable {
   private let state = Mutex(State())
 
   /// Blocks up to this size come in powers of two; larger ones in steps of an eighth of their power of two.
-  private static func capacity(for byteCount: Int) -> Int {
+  static func capacity(for byteCount: Int) -> Int {
     let minimum = max(byteCount, 4096)
     let power = 1 << (Int.bitWidth - 1 - minimum.leadingZeroBitCount)
     let step = max(power / 8, 4096)
@@ -27,7 +27,7 @@ package final class BufferPool: Sendable {
 
   private static let hugePage = 2 << 20
   /// Unused bytes beyond this go back to the system at once.
-  private static let keptBytes = 1 << 30
+  static let keptBytes = 1 << 30
 
   /// A block of at least `byteCount` bytes, aligned to 4096.
   package func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {

@@ -1,5 +1,5 @@
 /// Element type of stored tensors. Arithmetic is in `float32`; the other types are storage only.
-package enum DType: String, Sendable, CaseIterable {
+package enum DType: String, Sendable, CaseIterable, Codable {
   case float64, float32, float16, bfloat16
   case int64, int32, int16, int8, uint8, bool
 

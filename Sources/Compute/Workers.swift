@@ -18,7 +18,7 @@ package enum Workers {
   /// Runs `body` once for each tile index in `0..<tiles`, in no particular order, and returns when all are done.
   package static func forEach(_ tiles: Int, _ body: (Int) -> Void) {
     let threads = min(threadCount, tiles)
-    guard threads > 1 else {
+    guard threads > 1, !isWithinTask else {
       for tile in 0..<tiles { body(tile) }
       return
     }
@@ -37,6 +37,15 @@ package enum Workers {
       // Other threads know nothing of this task's values.
       if isRounded { RoundedProduct.$isEnabled.withValue(true) { takeTiles() } } else { takeTiles() }
     }
+  }
+
+  /// Whether the calling thread runs one of `forEachTask`'s tasks.
+  @TaskLocal private static var isWithinTask = false
+
+  /// As `forEach`, for tiles that are whole computations: each stays on its thread, and what it would spread over threads
+  /// itself runs there one after the other.
+  package static func forEachTask(_ tasks: Int, _ body: (Int) -> Void) {
+    forEach(tasks) { task in $isWithinTask.withValue(true) { body(task) } }
   }
 
   /// Cuts `count` rows into blocks of `size` and runs `body` on each block's range of rows.

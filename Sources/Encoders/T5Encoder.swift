@@ -15,7 +15,8 @@ package struct T5Encoder: Sendable {
   /// Keys: the embedding table `[vocabulary, D]`, `encoder.block.i.*`, `encoder.final_layer_norm.weight` `[D]`.
   package init(_ scope: ParameterScope, _ configuration: T5EncoderConfiguration) {
     embedding = scope.parameter(
-      firstOf: Self.embeddingKeys, [configuration.vocabularySize, configuration.hiddenSize])
+      firstOf: Self.embeddingKeys, [configuration.vocabularySize, configuration.hiddenSize],
+      initially: .normal(deviation: 1))
     let encoder = scope("encoder")
     blocks = (0..<configuration.layerCount).map { index in
       Segment(encoder("block")(index)) {

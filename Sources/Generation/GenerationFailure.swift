@@ -1,5 +1,4 @@
 import Compute
-import Foundation
 import Runtime
 import Schedulers
 import Tensors
@@ -43,10 +42,4 @@ package enum GenerationFailure: Failure, Equatable {
         + fitting.map(\.rawValue).joined(separator: " or ")
     }
   }
-}
-
-/// "7.50 GiB", or "12.3 MiB" below a gibibyte.
-package func byteText(_ bytes: Int) -> String {
-  bytes >= 1 << 30
-    ? String(format: "%.2f GiB", Double(bytes) / 0x1p30) : String(format: "%.1f MiB", Double(bytes) / 0x1p20)
 }

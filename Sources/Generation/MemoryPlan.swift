@@ -1,6 +1,6 @@
 import Backbones
-import Foundation
 import Layers
+import Runtime
 
 /// How a run stays within a memory budget, decided before any work begins.
 package struct MemoryPlan: Sendable, Equatable {
@@ -16,7 +16,7 @@ package struct MemoryPlan: Sendable, Equatable {
   /// - Parameter budget: nil for what the machine, or the control group of this process, has.
   /// Throws `GenerationFailure.notEnoughMemory` with the numbers if nothing fits.
   package init(stages: [StageMemory], budget: Int? = nil) throws(GenerationFailure) {
-    let budget = budget ?? Self.machineMemory
+    let budget = budget ?? MachineMemory.limit
     for (paging, usesTiles) in [(RunContext.Paging.keep, false), (.release, false), (.release, true)] {
       let peak = stages.map { $0.peak(paging: paging, usesTiles: usesTiles) }.max() ?? 0
       if peak <= budget {
@@ -32,14 +32,5 @@ package struct MemoryPlan: Sendable, Equatable {
       needed: worst?.peak(paging: .release, usesTiles: true) ?? 0, budget: budget,
       advice: "the stage '\(worst?.name ?? "")' is the largest; lower --height, --width or --frames, use fewer "
         + "references, or raise --memory")
-  }
-
-  /// Memory of the machine, or the limit of the control group if that is lower.
-  package static var machineMemory: Int {
-    let physical = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    guard let text = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8),
-      let limit = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
-    else { return physical }
-    return min(physical, limit)
   }
 }

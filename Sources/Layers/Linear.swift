@@ -8,9 +8,13 @@ package struct Linear: Sendable {
   private let adapters: [LowRankAdapter]
 
   /// Keys: `weight` `[outputs, inputs]`, `bias` `[outputs]`.
-  package init(_ scope: ParameterScope, inputs: Int, outputs: Int, usesBias: Bool = true) {
-    weight = scope.parameter("weight", [outputs, inputs])
-    bias = usesBias ? scope.parameter("bias", [outputs], initially: .uniform(fanIn: inputs)) : nil
+  ///
+  /// - Parameter initially: how weight and bias start without a checkpoint; uniform by the number of inputs if nil.
+  package init(
+    _ scope: ParameterScope, inputs: Int, outputs: Int, usesBias: Bool = true, initially: Initialization? = nil
+  ) {
+    weight = scope.parameter("weight", [outputs, inputs], initially: initially)
+    bias = usesBias ? scope.parameter("bias", [outputs], initially: initially ?? .uniform(fanIn: inputs)) : nil
     adapters = scope.adapters(inputs: inputs, outputs: outputs)
   }
 

@@ -163,9 +163,11 @@ package struct ParameterScope: Sendable {
 
   /// The parameter under the first of `names` that the source holds, or under the first of all if it holds none:
   /// published files store a weight that two layers share under one name or several.
-  package func parameter(firstOf names: [String], _ shape: Shape) -> Parameter {
+  package func parameter(
+    firstOf names: [String], _ shape: Shape, initially: Initialization? = nil
+  ) -> Parameter {
     let paths = names.map { path.isEmpty ? $0 : "\(path).\($0)" }
-    return loader.parameter(loader.firstPresent(of: paths) ?? paths[0], shape, nil)
+    return loader.parameter(loader.firstPresent(of: paths) ?? paths[0], shape, initially)
   }
 
   /// The adapters of the linear map at this scope.

@@ -22,6 +22,9 @@ package protocol Failure: LocalizedError, Sendable {
 
 extension Failure {
   package var errorDescription: String? { message }
+
+  /// The status that the process ends with because of it.
+  package var exitStatus: Int32 { category == .interrupted ? Interruption.exitStatus : category.rawValue }
 }
 
 /// A failure of the operating system at a path.

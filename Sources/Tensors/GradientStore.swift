@@ -37,6 +37,18 @@ package struct GradientStore: Sendable {
     request(node)
   }
 
+  /// Adds the gradients of variables that another pass has found.
+  package mutating func merge(_ other: GradientStore) {
+    for (id, gradient) in other.gradients {
+      if var sum = gradients.removeValue(forKey: id) {
+        sum.accumulate(gradient)
+        gradients[id] = sum
+      } else {
+        gradients[id] = gradient
+      }
+    }
+  }
+
   /// Puts a gradient aside for another node's pull-back.
   mutating func keep(_ gradient: Tensor, under key: Int) { gradients[key] = gradient }
   mutating func take(_ key: Int) -> Tensor? { gradients.removeValue(forKey: key) }
@@ -53,10 +65,15 @@ package struct GradientStore: Sendable {
   }
 
   /// Runs all pull-backs of nodes above `limit` that are due, latest first.
-  mutating func propagate(above limit: Int = 0) throws {
+  ///
+  /// - Parameter passed: called after each of them with its node's id.
+  mutating func propagate(
+    above limit: Int = 0, _ passed: (Int, inout GradientStore) throws -> Void = { _, _ in }
+  ) throws {
     while let node = pending.last, node.id > limit {
       pending.removeLast()
       try node.pullBack?(gradients.removeValue(forKey: node.id), &self)
+      try passed(node.id, &self)
     }
   }
 }
@@ -78,8 +95,8 @@ extension Tensor {
     try store.propagate()
   }
 
-  /// Adds `other` to this tensor, in place if no other tensor shares its storage.
-  fileprivate mutating func accumulate(_ other: Tensor) {
+  /// Adds `other` to this tensor, in place if no other tensor shares its storage; nothing is recorded.
+  package mutating func accumulate(_ other: Tensor) {
     precondition(shape == other.shape, "gradient \(other.shape) where others are \(shape)")
     guard isKnownUniquelyReferenced(&storage), isWritable else {
       self = (self + other).detached

@@ -96,6 +96,22 @@ extension Tensor {
     .recorded(from: [self]) { gradient, store in store.add(gradient * input.activated(.sigmoid), to: node) }
   }
 
+  /// Values without their signs; no gradient flows back from zeros.
+  package func magnitudes() -> Tensor {
+    let (node, input) = (node, detached)
+    return mapped { output, input, count in
+      for index in 0..<count { output[index] = abs(input[index]) }
+    }
+    .recorded(from: [self]) { gradient, store in
+      store.add(
+        Tensor.zipped(gradient, input) { output, gradient, input, count in
+          for index in 0..<count {
+            output[index] = input[index] == 0 ? 0 : input[index] < 0 ? -gradient[index] : gradient[index]
+          }
+        }, to: node)
+    }
+  }
+
   /// Values below or above `range` become its ends, and no gradient flows back from them; NaN stays NaN.
   package func clamped(to range: ClosedRange<Float>) -> Tensor {
     let (node, input) = (node, detached)

@@ -6,11 +6,13 @@ package enum TrainingFailure: Failure, Equatable {
   case notFinite(step: Int, inRow: Int)
   case brokenWeights(key: String)
   case pastTheEnd(step: Int, of: Int)
+  case notEnoughMemory(needed: Int, budget: Int, advice: String)
 
   package var category: FailureCategory {
     switch self {
     case .nothingToTrain, .notFinite, .brokenWeights: .badInput
     case .pastTheEnd: .usage
+    case .notEnoughMemory: .resources
     }
   }
 
@@ -27,6 +29,8 @@ package enum TrainingFailure: Failure, Equatable {
         + "lower the learning rate and resume"
     case .pastTheEnd(let step, let count):
       "the run is at step \(step) already, beyond --steps \(count); give more steps or another output folder"
+    case .notEnoughMemory(let needed, let budget, let advice):
+      "this training needs about \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
     }
   }
 }

@@ -22,39 +22,49 @@ package struct RunSettings: Sendable {
 }
 
 /// A training from its start or its latest checkpoint to its end, in a folder of its own.
+///
+/// Every rank has one. The first writes the folder; the others make the same steps, and write nothing.
 package struct TrainingRun<Model: TrainingModel> {
+  /// Makes and writes the clip of a validation; nil where there is none.
+  package typealias Validation = (Trainer<Model>) throws -> ValidationRecord?
+
   package private(set) var trainer: Trainer<Model>
   package let folder: RunFolder
   private let settings: RunSettings
   private let identity: RunIdentity
+  private let details: [RunDetail]
   private let configuration: String
   private let adapters: AdapterExport?
   private let store: CheckpointStore
-  private let lock: RunLock
-  private let log: RunLog
-  private let timings: RunLog
+  // Of the first rank.
+  private let lock: RunLock?
+  private let journal: RunJournal?
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
   /// Takes possession of the folder; throws `CheckpointFailure.locked` if another process has it.
   ///
   /// - Parameters:
-  ///   - configuration: path of the transformer's `config.json`; read when a checkpoint is written.
+  ///   - configuration: path of the `config.json` of what is trained; read when a checkpoint is written.
+  ///   - component: the name of what is trained among the parts of a pipeline.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
+  ///   - details: what the report tells of the run besides its identity.
   package init(
     _ trainer: Trainer<Model>, in folder: RunFolder, _ settings: RunSettings, identity: RunIdentity,
-    configuration: String, adapters: AdapterExport? = nil
+    configuration: String, component: String = "transformer", adapters: AdapterExport? = nil,
+    details: [RunDetail] = []
   ) throws {
-    try makeFolder(folder.path)
-    try makeFolder(folder.validation)
-    lock = try RunLock(path: folder.lock)
-    log = try RunLog(path: folder.log)
-    timings = try RunLog(path: folder.timings)
-    store = CheckpointStore(directory: folder.checkpoints)
+    (lock, journal) = try trainer.collective.together { () -> (RunLock?, RunJournal?) in
+      guard trainer.collective.isFirst else { return (nil, nil) }
+      try makeFolder(folder.path)
+      return (try RunLock(path: folder.lock), try RunJournal(folder))
+    }
+    store = CheckpointStore(directory: folder.checkpoints, component: component)
     self.trainer = trainer
     self.folder = folder
     self.settings = settings
     self.identity = identity
+    self.details = details
     self.configuration = configuration
     self.adapters = adapters
   }
@@ -63,13 +73,34 @@ package struct TrainingRun<Model: TrainingModel> {
   ///
   /// Throws `CheckpointFailure.otherRun` if it was made with other settings or data.
   package mutating func resume(_ observer: RunObserver) throws {
+    let ranks = trainer.collective
+    try ranks.checkAlike(
+      trainer.snapshot.weights,
+      [
+        identity.settingsDigest, identity.dataDigest, identity.modelDigest, "\(settings.steps)",
+        "\(settings.saveEvery)",
+      ])
+    let found = try ranks.together { ranks.isFirst ? try findCheckpoint(observer) : nil }
+    let path = try ranks.gathered(found?.path ?? "")[0]
+    guard !path.isEmpty else { return }
+    try ranks.together {
+      try trainer.restore((found ?? CheckpointFolder(path: path)).load(), path: path)
+      let step = trainer.progress.step
+      guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
+      savedStep = step
+      if let found { try journal?.resume(after: step, logBytes: found.manifest.logBytes, observer) }
+    }
+    observer(.stage("resume from \(CheckpointStore.name(step: trainer.progress.step))", units: 0))
+  }
+
+  /// The checkpoint to go on from; without one the logs are emptied.
+  private func findCheckpoint(_ observer: RunObserver) throws -> CheckpointFolder? {
     for name in store.removeLeftovers() {
       observer(.warning("\(name) was left by a run that ended while it saved; it was removed"))
     }
     guard let checkpoint = try store.newest({ observer(.warning($0)) }) else {
-      _ = try log.truncate(to: 0)
-      _ = try timings.truncate(to: 0)
-      return
+      try journal?.resume(after: 0, logBytes: 0, observer)
+      return nil
     }
     let differences = identity.differences(from: checkpoint.manifest.run)
     if !differences.isEmpty {
@@ -78,73 +109,100 @@ package struct TrainingRun<Model: TrainingModel> {
       }
       observer(.warning("going on although \(differences.joined(separator: "; "))"))
     }
-    try trainer.restore(checkpoint.load(), path: checkpoint.path)
-    let step = trainer.progress.step
-    guard step <= settings.steps else { throw TrainingFailure.pastTheEnd(step: step, of: settings.steps) }
-    if try !log.truncate(to: checkpoint.manifest.logBytes) {
-      observer(.warning("\(log.path) ends before the checkpoint; it goes on with a gap"))
-    }
-    savedStep = step
-    observer(.stage("resume from \(CheckpointStore.name(step: step))", units: 0))
+    return checkpoint
   }
 
   /// Trains to the last step.
   ///
-  /// On an interruption the state after the last whole step is saved before `Interrupted` goes on.
+  /// On an interruption, of any rank, the state after the last whole step is saved before `Interrupted` goes on.
   ///
-  /// - Parameter validate: called after the first step, every so many and the last.
-  package mutating func run(
-    _ observer: RunObserver, validate: (Trainer<Model>) throws -> Void
-  ) throws {
+  /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
+  package mutating func run(_ observer: RunObserver, validate: Validation) throws {
     var meter = RateMeter(steps: settings.steps)
-    observer(.stage("train", units: settings.steps))
     do {
+      // A process that ended between a checkpoint and its validation has left this to be done.
+      let reached = trainer.progress.step
+      if reached > 0, isValidated(after: reached), journal?.isValidated(reached) == false {
+        try self.validate(meter.pace, validate)
+      }
+      observer(.stage("train", units: settings.steps))
       while trainer.progress.step < settings.steps {
-        try Interruption.check()
         try step(&meter, observer, validate)
       }
     } catch let interruption as Interrupted {
       if savedStep != trainer.progress.step, trainer.progress.step > 0 {
         try save(observer)
       }
+      try writeReport(meter.pace)
       throw interruption
     }
+    if meter.pace.steps > 0 { observer(.note(meter.pace.summary)) }
+    try writeReport(meter.pace)
   }
 
-  private mutating func step(
-    _ meter: inout RateMeter, _ observer: RunObserver, _ validate: (Trainer<Model>) throws -> Void
-  ) throws {
+  private mutating func step(_ meter: inout RateMeter, _ observer: RunObserver, _ validate: Validation) throws {
     meter.beginStep()
     let record = try trainer.step()
-    let isLast = record.step == settings.steps
     let timing = meter.finishStep(
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
-    try log.append(record)
-    try timings.append(timing)
-    observer(.status(meter.line(record), isLast: isLast))
+    try journal?.append(record, timing)
+    observer(.status(meter.line(record), isLast: record.step == settings.steps))
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
+    meter.finishLogging()
     do {
       try trainer.checkForDivergence()
     } catch {
       if savedStep != record.step { try save(observer) }
+      try writeReport(meter.pace)
       throw error
     }
-    if record.step % settings.saveEvery == 0 || isLast { try save(observer) }
-    if record.step == 1 || record.step % settings.validateEvery == 0 || isLast { try validate(trainer) }
+    if record.step % settings.saveEvery == 0 || record.step == settings.steps { try save(observer) }
+    guard isValidated(after: record.step) else { return }
+    do {
+      try self.validate(meter.pace, validate)
+    } catch is Interrupted where record.step < settings.steps && trainer.collective.size > 1 {
+      // The other ranks are in the next step already, where all learn of it.
+    }
   }
+
+  // MARK: - Validation and report
+
+  private func isValidated(after step: Int) -> Bool {
+    step == 1 || step % settings.validateEvery == 0 || step == settings.steps
+  }
+
+  /// On the first rank; others have nothing to show.
+  private func validate(_ pace: RunPace, _ validate: Validation) throws {
+    guard let journal, let record = try validate(trainer) else { return }
+    try journal.append(record)
+    try writeReport(pace)
+  }
+
+  private func writeReport(_ pace: RunPace) throws {
+    try journal?.writeReport(
+      RunFacts(
+        name: folder.name, progress: trainer.progress, steps: settings.steps, identity: identity, details: details,
+        bad: trainer.badItems, pace: pace))
+  }
+
+  // MARK: - Checkpoints
 
   /// Writes a checkpoint of the present state and removes those that are not kept.
   private mutating func save(_ observer: RunObserver) throws {
-    let snapshot = trainer.snapshot
+    let step = trainer.progress.step
+    guard let snapshot = try trainer.collectedSnapshot() else {
+      savedStep = step
+      return
+    }
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
-    try log.sync()
+    try journal?.sync()
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: log.byteCount, adapters: adapters)
-    savedStep = snapshot.progress.step
+      logBytes: journal?.logBytes ?? 0, adapters: adapters)
+    savedStep = step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)
   }

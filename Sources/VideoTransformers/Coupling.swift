@@ -3,8 +3,8 @@ import Tensors
 
 /// How the target learns of the references.
 ///
-/// All but the first are the paper's ablations (arXiv 2510.20888, Table 2), as the published code has them; they are known
-/// for CogVideoX only.
+/// All but the first are the paper's ablations (arXiv 2510.20888, Table 2). The published code has them for CogVideoX; the
+/// same rules hold for Wan here.
 package enum Coupling: String, Sendable, CaseIterable, Codable {
   /// A Mixture-of-Transformers expert: attention in both directions. The published design.
   case mixture
@@ -17,8 +17,11 @@ package enum Coupling: String, Sendable, CaseIterable, Codable {
 
   /// Whether the model has expert blocks.
   package var hasExpert: Bool { self != .inContext }
+  /// Whether the expert runs on a reference by itself, then on the target's positions, as published: only the base tells
+  /// them apart.
+  var expertRunsAlone: Bool { self == .crossAttention || self == .addition }
   /// How many references the coupling is defined for; nil for any number.
-  package var referenceLimit: Int? { self == .mixture || self == .inContext ? nil : 1 }
+  package var referenceLimit: Int? { expertRunsAlone ? 1 : nil }
 }
 
 /// What the streams of a block are processed under.

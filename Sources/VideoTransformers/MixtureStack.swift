@@ -13,16 +13,14 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
 
   /// - Parameters:
   ///   - scope: the blocks lie in it under their indices.
-  ///   - coupling: how blocks with an expert let the target learn of the reference.
-  ///   - readsReference: whether the reference stream has a reader after the last block.
   ///   - makeBranch: builds a branch in a block's scope from the keys that end with a suffix.
   package init(
-    _ scope: ParameterScope, count: Int, expertLayers: [Int], coupling: Coupling = .mixture,
-    readsReference: Bool = false, _ makeBranch: (ParameterScope, String) -> Branch
+    _ scope: ParameterScope, _ configuration: some MixtureConfiguration,
+    _ makeBranch: (ParameterScope, String) -> Branch
   ) {
-    let experts = Set(expertLayers)
+    let (experts, coupling) = (Set(configuration.expertLayers), configuration.coupling)
     path = scope.path
-    blocks = (0..<count).map { index in
+    blocks = (0..<configuration.layerCount).map { index in
       Segment(scope(index)) { scope -> any StreamBlock<Branch> in
         let base = makeBranch(scope, "")
         guard experts.contains(index) else { return MixtureBlock(base: base, expert: nil) }
@@ -34,7 +32,8 @@ package struct MixtureStack<Branch: MixtureBranch>: Sendable {
         }
       }
     }
-    lastExpert = readsReference ? nil : experts.max()
+    // Where references are predicted, their stream has a reader after the last block.
+    lastExpert = configuration.predictsReferences ? nil : experts.max()
     makesUnread = coupling == .mixture
   }
 

@@ -27,11 +27,9 @@ extension RotaryTable {
     self.init(cosines: paired(cosines), sines: paired(sines))
   }
 
-  /// One table's tokens followed by another's; nil for models without rotary embedding.
-  static func joined(_ first: RotaryTable?, _ second: RotaryTable?) -> RotaryTable? {
-    guard let first, let second else { return nil }
-    return RotaryTable(
-      cosines: .concatenated([first.cosines, second.cosines], axis: 0),
-      sines: .concatenated([first.sines, second.sines], axis: 0))
+  /// This table's tokens followed by another's.
+  func followed(by other: RotaryTable) -> RotaryTable {
+    RotaryTable(
+      cosines: .concatenated([cosines, other.cosines], axis: 0), sines: .concatenated([sines, other.sines], axis: 0))
   }
 }

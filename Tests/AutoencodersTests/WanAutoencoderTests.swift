@@ -203,4 +203,27 @@ struct WanAutoencoderConfigTests {
     let tiling = SpatialTiling(tileHeight: 64, tileWidth: 64, strideHeight: stride, strideWidth: 64)
     #expect(throws: AutoencoderError.self) { try tiling.validate(spatialRatio: 8) }
   }
+
+  @Test("the forecast of memory grows with the area and not with the length of a clip, and is what was measured")
+  func memory() {
+    let config = WanAutoencoderConfig()
+    func gibibytes(_ frames: Int, _ scale: Int = 1, decoding: Bool) -> Double {
+      let (height, width) = (240 * scale, 416 * scale)
+      let bytes =
+        decoding
+        ? config.decodingBytes(frames: frames, height: height, width: width)
+        : config.encodingBytes(frames: frames, height: height, width: width)
+      return Double(bytes) / Double(1 << 30)
+    }
+    for decoding in [false, true] {
+      #expect(gibibytes(81, decoding: decoding) == gibibytes(13, decoding: decoding))
+      #expect(gibibytes(1, decoding: decoding) < gibibytes(13, decoding: decoding))
+      let growth = gibibytes(13, 2, decoding: decoding) / gibibytes(13, decoding: decoding)
+      // Transformed weights do not grow; of what is free, a gigabyte is kept.
+      #expect((3...4).contains(growth), "\(growth)")
+    }
+    // Peaks of resident memory at this size, 1.51 and 2.00 GiB, less the program and half of the weights.
+    #expect((1.1...1.4).contains(gibibytes(13, decoding: false)))
+    #expect((1.5...1.9).contains(gibibytes(13, decoding: true)))
+  }
 }

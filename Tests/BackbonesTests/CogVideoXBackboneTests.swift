@@ -10,34 +10,9 @@ import VideoTransformers
 @testable import Backbones
 
 @Suite("CogVideoX backbone")
-final class CogVideoXBackboneTests {
-  /// Copies of the checkpoint live as long as the test.
-  private var kept: [TemporaryDirectory] = []
+struct CogVideoXBackboneTests {
   private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint")
-
-  /// A copy of the tiny checkpoint with changed fields in one of its configurations.
-  private func copy(
-    changing component: String = "transformer/config.json", _ changes: [String: Any] = [:]
-  ) throws -> String {
-    let temporary = try TemporaryDirectory()
-    let path = temporary.file("model")
-    try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: path)
-    let url = URL(fileURLWithPath: "\(path)/\(component)")
-    var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
-    fields.merge(changes) { $1 }
-    try JSONSerialization.data(withJSONObject: fields).write(to: url)
-    kept.append(temporary)
-    return path
-  }
-
-  private func message(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return ""
-    } catch {
-      return (error as? any Failure)?.message ?? "\(error)"
-    }
-  }
+  private let copies = CheckpointCopies(of: checkpoint)
 
   @Test("sizes that the model cannot make are refused with the sizes it can")
   func geometry() throws {
@@ -59,11 +34,11 @@ final class CogVideoXBackboneTests {
 
   @Test("M06: missing and unexpected tensors are listed and nothing is loaded")
   func missingTensors() throws {
-    let path = try copy(["num_layers": 4])
+    let path = try copies.copy(["num_layers": 4])
     let text = message { _ = try CogVideoXBackbone(directory: path).loadDenoiser(observer: { _ in }) }
     #expect(text.contains("missing tensors"))
     #expect(text.contains("transformer_blocks.3."))
-    let smaller = try copy(["num_layers": 2])
+    let smaller = try copies.copy(["num_layers": 2])
     var warnings: [String] = []
     _ = try CogVideoXBackbone(directory: smaller).loadDenoiser { event in
       if case .warning(let text) = event { warnings.append(text) }
@@ -73,7 +48,7 @@ final class CogVideoXBackboneTests {
 
   @Test("M05: a tensor of another shape is named with both shapes")
   func wrongShape() throws {
-    let path = try copy(["text_embed_dim": 32, "time_embed_dim": 16])
+    let path = try copies.copy(["text_embed_dim": 32, "time_embed_dim": 16])
     let text = message { _ = try CogVideoXBackbone(directory: path).loadDenoiser(observer: { _ in }) }
     #expect(text.contains("has shape"))
     #expect(text.contains("time_embedding.linear_1.weight"))
@@ -81,15 +56,15 @@ final class CogVideoXBackboneTests {
 
   @Test("components that do not belong together are refused before any weight is read")
   func disagreeingComponents() throws {
-    let text = try copy(changing: "text_encoder/config.json", ["d_model": 64])
+    let text = try copies.copy(changing: "text_encoder/config.json", ["d_model": 64])
     #expect(message { _ = try CogVideoXBackbone(directory: text) }.contains("text_embed_dim"))
-    let vae = try copy(changing: "vae/config.json", ["latent_channels": 8])
+    let vae = try copies.copy(changing: "vae/config.json", ["latent_channels": 8])
     #expect(message { _ = try CogVideoXBackbone(directory: vae) }.contains("latent channels"))
   }
 
   @Test("a missing component is named")
   func missingComponent() throws {
-    let path = try copy()
+    let path = try copies.copy()
     try FileManager.default.removeItem(atPath: "\(path)/vae/config.json")
     #expect(message { _ = try CogVideoXBackbone(directory: path) }.contains("vae/config.json"))
     #expect(message { _ = try CogVideoXBackbone(directory: "/nonexistent") }.contains("/nonexistent"))

@@ -104,6 +104,65 @@ struct CogVideoXTrainingTests {
     #expect(backbone.adapterExport?.notes == ["coupling": "mixture", "position-design": "temporal-bias"])
   }
 
+  @Test(
+    "a batch has the sum of its samples' losses and gradients, with references and without, weighed or not",
+    arguments: [nil, 0.5])
+  func batch(clipEnergy: Double?) throws {
+    var additions = TransformerAdditions()
+    additions.plan = TrainingPlan()
+    additions.plan?.objective.clipEnergy = clipEnergy
+    let backbone = try CogVideoXBackbone(directory: Fixtures.path("cogvideox-tiny/checkpoint"), additions: additions)
+    let model = try backbone.makeTraining(
+      backbone.openWeights(), backbone.naturalGeometry, faults: [], training: backbone.isTrained)
+    let samples = (0..<3).map { index in
+      let clip = EncodedClip(
+        tensors: Self.clip.tensors.mapValues { .random($0.shape, seed: UInt64(index) + 20) })
+      return DrawnSample(target: clip, references: [Self.clip], draws: TrainingDraws(seed: 1, sample: index))
+    }
+    let together = try model.loss(of: samples, context: RunContext())
+    let losses = try samples.map {
+      try model.loss(target: $0.target, references: $0.references, draws: $0.draws, context: RunContext())
+    }
+    let sum = Tensor.concatenated(losses, axis: 0).sum()
+    expectClose(together.detached, sum.detached, absolute: 0, relative: 1e-5)
+    let (found, expected) = (try together.backward(), try sum.backward())
+    for parameter in model.trainedParameters {
+      guard let wanted = expected[parameter.tensor] else { continue }
+      let own = try #require(found[parameter.tensor])
+      // Float32 sums in another order.
+      expectClose(own, wanted, absolute: 2e-4 * max(1, wanted.squaredNorm().squareRoot()), parameter.key)
+    }
+    #expect(try model.loss(of: samples.reversed(), context: RunContext()).shape == [1])
+  }
+
+  @Test("the prediction from pure noise is what one evaluation at the last level predicts")
+  func fromNoise() throws {
+    let model = try model()
+    let draws = TrainingDraws(level: 0, noise: SeededNoise(seed: 1))
+    let samples = [
+      DrawnSample(target: Self.clip, references: [Self.clip], draws: TrainingDraws(level: 0.7, noise: draws.noise))
+    ]
+    let (prediction, target) = try model.predictFromNoise(samples)
+    let evaluation = try model.evaluate(
+      target: Self.clip, references: [Self.clip], draws: draws, context: RunContext())
+    #expect(prediction.floats() == evaluation.prediction.floats())
+    #expect(target.floats() == evaluation.target.floats())
+  }
+
+  @Test("levels: a share is pure noise, the others lean to high ones; without a plan they are uniform")
+  func levels() {
+    var plan = ObjectivePlan()
+    #expect([0, 0.25, 0.9].map(plan.level) == [0, 0.25, 0.9])
+    #expect(plan.weight(energy: 3) == 1)
+    (plan.pureNoise, plan.levelPower, plan.clipEnergy) = (0.5, 0.5, 2)
+    #expect([0, 0.3, 0.4999].map(plan.level) == [0, 0, 0])
+    // Half way through the rest: 1 - sqrt(1 / 2).
+    #expect(abs(plan.level(0.75) - (1 - 0.5.squareRoot())) < 1e-12)
+    #expect(plan.level(0.999_999) < 1)
+    #expect(abs(plan.weight(energy: 2) - 1) < 1e-12)
+    #expect(plan.weight(energy: 0) > plan.weight(energy: 4))
+  }
+
   @Test("levels are the published table: timesteps fall from 999 to 0")
   func timesteps() throws {
     #expect(try evaluation(0).timestep == 999)

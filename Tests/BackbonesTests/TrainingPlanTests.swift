@@ -79,43 +79,67 @@ struct TrainingPlanTests {
     #expect(error.field.hasPrefix(field), "\(error)")
   }
 
-  @Test("Wan takes layers and adapters, and no coupling but its own")
+  @Test("Wan takes the same plans")
   func wan() throws {
-    #expect(try plan(#""layers": "every-4th""#).applied(to: WanConfiguration()).expertLayers.count == 10)
-    for text in [#""coupling": "addition""#, #""position-design": "identical""#, #""noisy-references": 3"#] {
-      #expect(throws: InvalidField.self) { try plan(text).applied(to: WanConfiguration()) }
+    var expert = WanConfiguration()
+    expert.expertLayers = [0, 4]
+    #expect(try plan(#""layers": "every-4th""#).applied(to: WanConfiguration()).expertLayers == (0..<10).map { 4 * $0 })
+    #expect(try plan(#""layers": "odd""#).applied(to: expert).expertLayers.count == 20)
+    for coupling in [Coupling.crossAttention, .addition] {
+      let changed = try plan("\"coupling\": \"\(coupling.rawValue)\"").applied(to: expert)
+      #expect(changed.coupling == coupling && changed.expertLayers == [0, 4])
     }
+    let single = try plan(#""train": "lora", "coupling": "in-context", "position-design": "identical""#)
+    let changed = try single.applied(to: expert)
+    #expect(changed.className == "WanTransformer3DModel" && changed.readsReferences)
+    #expect(changed.positionDesign == .identical)
+    #expect(single.adapters.isTarget("blocks.3.attn2.to_k") && !single.adapters.isTarget("blocks.3.attn2.add_k_proj"))
+    #expect(try plan(#""noisy-references": 3"#).applied(to: expert).predictsReferences)
   }
 
   private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint")
 
-  private func backbone(_ plan: TrainingPlan) throws -> CogVideoXBackbone {
+  private func additions(_ plan: TrainingPlan) -> TransformerAdditions {
     var additions = TransformerAdditions()
     additions.plan = plan
-    return try CogVideoXBackbone(directory: Self.checkpoint, additions: additions)
+    return additions
   }
 
-  @Test("a backbone with a plan has its configuration, which a config.json gives again")
+  private func backbone(_ plan: TrainingPlan) throws -> CogVideoXBackbone {
+    try CogVideoXBackbone(directory: Self.checkpoint, additions: additions(plan))
+  }
+
+  /// Expects a backbone's `config.json` to give its configuration again, and an expert that its checkpoint lacks to
+  /// start as the base's copy.
+  private func expectPlan<Backbone: TrainableBackbone>(_ backbone: Backbone, copied key: String) throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write(backbone.configurationText(), to: "config.json")
+    #expect(try ConfigFile.decode(Backbone.Configuration.self, at: path) == backbone.transformer)
+    let loader = ParameterLoader(try backbone.openWeights(), training: backbone.isTrained)
+    _ = backbone.makeDenoiser(in: loader.root)
+    try loader.finish()
+    let values = Dictionary(uniqueKeysWithValues: loader.parameters.map { ($0.key, $0) })
+    let copy = try #require(values[key])
+    #expect(copy.isTrainable)
+    #expect(copy.tensor.floats() == values[key.replacing("_mot_ref", with: "")]?.tensor.floats())
+  }
+
+  @Test("a backbone with a plan has its configuration, and an expert where the checkpoint has none")
   func backbone() throws {
     let plan = try plan(#""layers": [2], "position-design": "identical""#)
     let backbone = try backbone(plan)
     #expect(backbone.transformer.expertLayers == [2] && backbone.transformer.positionDesign == .identical)
-    let directory = try TemporaryDirectory()
-    let path = try directory.write(backbone.configurationText(), to: "config.json")
-    #expect(try ConfigFile.decode(CogVideoXConfiguration.self, at: path) == backbone.transformer)
-    // The new expert of block 2 is its base's copy.
-    let loader = ParameterLoader(try backbone.additions.weights(Self.checkpoint), training: plan.isTrained)
-    _ = CogVideoXTransformer(loader.root, backbone.transformer)
-    try loader.finish()
-    let values = Dictionary(uniqueKeysWithValues: loader.parameters.map { ($0.key, $0.tensor) })
-    let key = "transformer_blocks.2.attn1_mot_ref.to_q.weight"
-    #expect(values[key]?.floats() == values[key.replacing("_mot_ref", with: "")]?.floats())
+    try expectPlan(backbone, copied: "transformer_blocks.2.attn1_mot_ref.to_q.weight")
+    let wan = try WanBackbone(
+      directory: Fixtures.path("wan-tiny/checkpoint"),
+      additions: additions(self.plan(#""layers": "all", "coupling": "cross-attention""#)))
+    #expect(wan.transformer.expertLayers == [0, 1, 2, 3, 4] && wan.transformer.coupling == .crossAttention)
+    try expectPlan(wan, copied: "blocks.3.attn2_mot_ref.norm_added_k.weight")
   }
 
   @Test("a random start reads no weights")
   func randomStart() throws {
-    var additions = TransformerAdditions()
-    additions.plan = try plan(#""start": "random""#)
+    let additions = additions(try plan(#""start": "random""#))
     let loader = ParameterLoader(try additions.weights("/nowhere"))
     _ = CogVideoXTransformer(loader.root, try backbone(TrainingPlan()).transformer)
     try loader.finish()

@@ -11,32 +11,9 @@ import VideoTransformers
 @testable import Backbones
 
 @Suite("Wan backbone")
-final class WanBackboneTests {
-  /// Copies of the checkpoint live as long as the test.
-  private var kept: [TemporaryDirectory] = []
+struct WanBackboneTests {
   private static let checkpoint = Fixtures.path("wan-tiny/checkpoint")
-
-  /// A copy of the tiny checkpoint with changed fields in one of its configurations.
-  private func copy(changing component: String, _ changes: [String: Any]) throws -> String {
-    let temporary = try TemporaryDirectory()
-    let path = temporary.file("model")
-    try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: path)
-    let url = URL(fileURLWithPath: "\(path)/\(component)")
-    var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
-    fields.merge(changes) { $1 }
-    try JSONSerialization.data(withJSONObject: fields).write(to: url)
-    kept.append(temporary)
-    return path
-  }
-
-  private func message(_ body: () throws -> Void) -> String {
-    do {
-      try body()
-      return ""
-    } catch {
-      return (error as? any Failure)?.message ?? "\(error)"
-    }
-  }
+  private let copies = CheckpointCopies(of: checkpoint)
 
   @Test("sizes that the model cannot make are refused")
   func refusedGeometries() throws {
@@ -66,13 +43,13 @@ final class WanBackboneTests {
       ("image_encoder/config.json", "image_size", 28, "crop_size"),
     ])
   func disagreeingComponents(file: String, field: String, value: Int, named: String) throws {
-    let path = try copy(changing: file, [field: value])
+    let path = try copies.copy(changing: file, [field: value])
     #expect(message { _ = try WanBackbone(directory: path) }.contains(named))
   }
 
   @Test("a pipeline of an unknown class is named")
   func unknownPipeline() throws {
-    let path = try copy(changing: "model_index.json", ["_class_name": "StableDiffusionPipeline"])
+    let path = try copies.copy(changing: "model_index.json", ["_class_name": "StableDiffusionPipeline"])
     #expect(message { _ = try BackboneKind(directory: path) }.contains("StableDiffusionPipeline"))
   }
 
@@ -84,6 +61,57 @@ final class WanBackboneTests {
     #expect(components[0].expertParameters == 214_736)
     #expect(components.allSatisfy { $0.unexpected.isEmpty })
     #expect(components[0].facts.contains(.init("expert layers", "0, 2, 4")))
+  }
+
+  /// A copy of the tiny checkpoint whose transformer has bfloat16 weights in a number of files.
+  private func copy(shards: Int) throws -> String {
+    let path = try copies.copy(changing: "transformer/config.json", [:])
+    let folder = "\(path)/transformer"
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file != "config.json" {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(file)")
+    }
+    let store = try WeightStore(directory: Self.checkpoint + "/transformer")
+    let tensors = try store.names.sorted().map {
+      (name: $0, tensor: try store.tensor(named: $0).stored(as: .bfloat16))
+    }
+    let stem = "diffusion_pytorch_model"
+    guard shards > 1 else {
+      try SafetensorsWriter.write(tensors, to: "\(folder)/\(stem).safetensors")
+      return path
+    }
+    var files: [String: String] = [:]
+    for shard in 0..<shards {
+      let file = "\(stem)-0000\(shard + 1)-of-0000\(shards).safetensors"
+      let part = tensors.enumerated().filter { $0.offset % shards == shard }.map(\.element)
+      try SafetensorsWriter.write(part, to: "\(folder)/\(file)")
+      for (name, _) in part { files[name] = file }
+    }
+    let index: [String: Any] = ["metadata": ["total_size": 0], "weight_map": files]
+    try JSONSerialization.data(withJSONObject: index)
+      .write(to: URL(fileURLWithPath: "\(folder)/\(stem).safetensors.index.json"))
+    return path
+  }
+
+  @Test("bfloat16 weights load without a stray key, from one file and from shards, and predict the same")
+  func storedWeights() throws {
+    let conditions = try conditions(references: 1)
+    func prediction(_ directory: String) throws -> Tensor {
+      let backbone = try WanBackbone(directory: directory)
+      let denoiser = try backbone.loadDenoiser { if case .warning(let text) = $0 { Issue.record("\(text)") } }
+      let latents = Tensor.random(backbone.latentShape(geometry), seed: 8)
+      return try denoiser.predict(latents, timestep: 500, conditions, BackboneOptions())
+    }
+    let (whole, sharded) = (try copy(shards: 1), try copy(shards: 3))
+    for directory in [whole, sharded] {
+      let transformer = try WanBackbone(directory: directory).components()[0]
+      #expect(transformer.unexpected.isEmpty)
+      #expect(transformer.parameters == [.bfloat16: 539_392])
+    }
+    let found = try prediction(whole)
+    #expect(try prediction(sharded).floats() == found.floats())
+    // bfloat16 keeps 8 bits of a weight.
+    expectClose(found, try prediction(Self.checkpoint), absolute: 3e-2, relative: 3e-2)
+    #expect(try prediction(Self.checkpoint).floats() != found.floats())
   }
 
   // MARK: Conditions

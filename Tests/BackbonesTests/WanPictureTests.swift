@@ -27,10 +27,25 @@ struct WanPictureTests {
     ])
   func stretching(name: String) throws {
     let frame = try goldens.tensor(named: "training.\(name).video_frame")
-    expectClose(
-      StretchedPicture.channels(frame), try goldens.tensor(named: "training.\(name).normalized"), absolute: 1e-6)
-    let embedded = try encoder().tokens(of: StretchedPicture.clip(frame), context: RunContext())[0]
+    let picture = StretchedPicture(frame)
+    expectClose(picture.channels, try goldens.tensor(named: "training.\(name).normalized"), absolute: 1e-6)
+    let embedded = try encoder().tokens(of: picture, context: RunContext())[0]
     expectClose(embedded, try goldens.tensor(named: "training.\(name).image_embeds"), absolute: 2e-5)
+  }
+
+  @Test("a frame of pure hues keeps to them when it is resized: the published processor takes its values for bytes")
+  func hues() throws {
+    let recorded = try SafetensorsReader(path: Fixtures.path("wan-couplings/couplings.safetensors"))
+    let frame = try recorded.tensor(named: "hues.frame")
+    let expected = try recorded.tensor(named: "hues.pixel_values")
+    let pixels = try encoder().pixels(of: StretchedPicture(frame))
+    expectClose(pixels, expected, absolute: 1e-6)
+    #expect(Set(pixels[0][0].floats()).count == 2)
+    // One pixel with a hue between makes bytes of 255 levels again.
+    var values = frame.floats()
+    values[2 * frame.count / 3] = -0.25
+    let other = try encoder().pixels(of: StretchedPicture(Tensor(values, shape: frame.shape)))
+    #expect(Set(other[0][0].floats()).count > 20)
   }
 
   @Test("of a clip the first frame is looked at")

@@ -48,7 +48,7 @@ struct TrainCommandTests {
     var found: [String: Data] = [:]
     let folder = directory.file(run)
     for name in try FileManager.default.subpathsOfDirectory(atPath: folder)
-    where !["lock", "timings.jsonl"].contains(name) {
+    where !["lock", "timings.jsonl", "report.html"].contains(name) && !name.hasPrefix("events/") {
       if let data = FileManager.default.contents(atPath: "\(folder)/\(name)"), !data.isEmpty { found[name] = data }
     }
     return found
@@ -66,7 +66,8 @@ struct TrainCommandTests {
         "checkpoints/step-000004/manifest.json", "checkpoints/step-000004/optimizer.safetensors",
         "checkpoints/step-000004/transformer/config.json",
         "checkpoints/step-000004/transformer/diffusion_pytorch_model.safetensors", "config.json", "log.jsonl",
-        "validation/step-000001.mp4", "validation/step-000004.mp4",
+        "validation/step-000001.json", "validation/step-000001.mp4", "validation/step-000004.json",
+        "validation/step-000004.mp4",
       ])
     let lines = try #require(files["log.jsonl"]).split(separator: UInt8(ascii: "\n"))
     #expect(lines.count == 4)
@@ -77,52 +78,24 @@ struct TrainCommandTests {
     #expect(try VideoReader(path: directory.file("run/validation/step-000004.mp4")).size.width == 3 * 64)
   }
 
-  /// The repository's settings of the paper's ablations.
-  private static let ablations: [String] = {
-    let folder = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/ablations").standardized
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.sorted().map { folder.appendingPathComponent($0).path }
-  }()
-
   @Test("every row of the paper's tables has settings that are understood")
   func ablationFiles() throws {
-    #expect(Self.ablations.count == 16)
-    for path in Self.ablations { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
+    #expect(AblationTrial.recipes.count == 16)
+    let others = ["train-cogvideox-vap", "train-wan-vap", "train-dpo"].map { name in
+      URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/\(name).yaml").standardized.path
+    }
+    for path in AblationTrial.recipes + others { _ = try TrainRecipe(TrainSettings(file: path, changes: [])) }
   }
 
   @Test(
     "every ablation of CogVideoX trains with one command, and its result makes a video",
-    arguments: ablations.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
+    arguments: AblationTrial.recipes.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
   func ablation(path: String) throws {
     let small = ["height=48", "width=64", "frames=9"].flatMap { ["--set", $0] }
-    let output = directory.file("run")
-    #expect(VAPCommand.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path]) == 0)
-    let checkpoint = "\(output)/checkpoints/step-000001"
-    let image = directory.file("image.png")
-    let pixels = [UInt8](repeating: 100, count: 64 * 48 * 3)
-    try VideoWriter.write(
-      VideoClip(size: FrameSize(width: 64, height: 48), frameRate: .training, pixels: pixels), to: image)
-    var command = [
-      "generate", "--model", Self.checkpoint, "--ref-video", directory.file("data/0.mkv"), "--ref-prompt", "noise",
-      "--image", image, "--prompt", "more noise", "--steps", "1", "--output", directory.file("out.mkv"),
-    ]
-    let lora = "\(checkpoint)/pytorch_lora_weights.safetensors"
-    if FileManager.default.fileExists(atPath: lora) {
-      // Trained without an expert: only a plain model takes it.
-      #expect(VAPCommand.run(command + ["--lora", lora]) == 3)
-      let plain = directory.file("plain")
-      try FileManager.default.copyItem(atPath: Self.checkpoint, toPath: plain)
-      let config = "\(plain)/transformer/config.json"
-      let fields = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: config)))
-      var changed = try #require(fields as? [String: Any])
-      changed["block_idx_with_mot_ref"] = [Int]()
-      try JSONSerialization.data(withJSONObject: changed).write(to: URL(fileURLWithPath: config))
-      command[2] = plain
-      command += ["--lora", lora]
-    } else {
-      command += ["--expert", checkpoint]
-    }
-    #expect(VAPCommand.run(command) == 0)
+    let trial = AblationTrial(
+      directory: directory, checkpoint: Self.checkpoint, reference: directory.file("data/0.mkv"),
+      frameSize: FrameSize(width: 64, height: 48), frames: 9)
+    try trial.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path])
   }
 
   @Test(
@@ -140,7 +113,7 @@ struct TrainCommandTests {
     #expect(run() == 0)
     // The shorter run also showed its last step.
     let (whole, parts) = (try contents("whole"), try contents("run"))
-    #expect(parts.filter { !$0.key.hasSuffix("000002.mp4") } == whole)
+    #expect(parts.filter { !$0.key.hasPrefix("validation/step-000002") } == whole)
     #expect(run() == 0)
     #expect(run(["--steps": "3"]) == 2)
   }
@@ -169,17 +142,98 @@ struct TrainCommandTests {
       ["--model": nil], ["--data": nil], ["--output": nil], ["--steps": "-1"], ["--learning-rate": "2"],
       ["--precision": "float8"], ["--accumulation": "0"], ["--save-every": "0"], ["--compatibility": "all"],
       ["--threads": "0"], ["--set": "nonsense=1"], ["--set": "steps"], ["--set": "height=50"], ["--unknown": "1"],
-      ["--set": "references=4"], ["--set": "ema=1"],
+      ["--set": "references=4"], ["--set": "ema=1"], ["--memory": "1"], ["--set": "zero=2"],
     ] as [[String: String?]])
   func misuse(changes: [String: String?]) {
     #expect(run(changes) == 2, "\(changes)")
     #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
   }
 
+  @Test("a run may go on with another number of ranks if samples of a step stay; published faults tie it to its ranks")
+  func ranksInIdentity() throws {
+    func identity(_ accumulation: Int, _ ranks: Int, _ compatibility: String) throws -> [String: String] {
+      let settings = try TrainSettings(
+        file: nil,
+        changes: [
+          ("model", Self.checkpoint), ("data", directory.file("data")), ("cache", directory.file("cache")),
+          ("accumulation", "\(accumulation)"), ("compatibility", compatibility),
+        ])
+      return try TrainRecipe(settings).identity(EncodeJob(settings.clips), ranks: ranks)
+    }
+    #expect(try identity(2, 1, "none") == identity(1, 2, "none"))
+    #expect(try identity(1, 1, "none") != identity(1, 2, "none"))
+    #expect(try identity(2, 1, "reference") != identity(1, 2, "reference"))
+  }
+
   @Test("N03: unknown keys and unusable values in the file are refused", arguments: ["stepz: 3", "keep: many", "- a"])
   func badFile(text: String) throws {
     let config = try directory.write(text, to: "train.yaml")
     #expect(run(flags: [config]) == 3)
+  }
+
+  @Test("preference training draws its pairs by the manifest's scores, and its adapters make a video")
+  func preference() throws {
+    let manifest = directory.file("data/vap_data.csv")
+    var lines = try String(contentsOfFile: manifest, encoding: .utf8).split(separator: "\n").map(String.init)
+    for (index, score) in [100, 95, 5, 20].enumerated() {
+      lines[1 + index] = lines[1 + index].replacingOccurrences(of: ",90", with: ",\(score)")
+    }
+    try directory.write(lines.joined(separator: "\n") + "\n", to: "data/vap_data.csv")
+    let settings = ["train=lora", "dpo={reweight: false}"].flatMap { ["--set", $0] }
+    #expect(run(["--warmup": "0"], flags: settings) == 0)
+    let log = try #require(try contents("run")["log.jsonl"])
+    let lines2 = log.split(separator: UInt8(ascii: "\n"))
+    let first = try #require(try JSONSerialization.jsonObject(with: lines2[0]) as? [String: Any])
+    #expect(abs((first["loss"] as? Double ?? 0) - log2) < 1e-6)
+    #expect(try contents("run").keys.contains("checkpoints/step-000004/pytorch_lora_weights.safetensors"))
+    // The same again goes on; other rules are another run.
+    #expect(run(["--warmup": "0", "--steps": "5"], flags: settings) == 0)
+    #expect(run(["--warmup": "0", "--steps": "6"], flags: ["--set", "train=lora", "--set", "dpo={}"]) == 3)
+  }
+
+  private let log2 = 0.693_147_180_559_945_3
+
+  @Test(
+    "D12: rules of preference training that cannot be used are refused",
+    arguments: [
+      "dpo=3", "dpo={strengh: 1}", "dpo={strength: 0}", "dpo={stages: []}", "dpo={stages: [{better: 50, worse: 50}]}",
+      "dpo={stages: [{better: 90}]}", "dpo={stages: [{better: 90, worse: 10, epochs: 0}]}",
+    ])
+  func badPreference(setting: String) {
+    #expect([2, 3].contains(run(flags: ["--set", "train=lora", "--set", setting])))
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run/checkpoints")))
+  }
+
+  @Test("preference training takes one reference")
+  func preferenceReferences() { #expect(run(flags: ["--set", "dpo={}", "--set", "references=2"]) == 2) }
+
+  @Test("R03: no step, one step and the largest seed are trained; a negative seed is refused")
+  func extremes() throws {
+    #expect(run(["--steps": "0"]) == 0)
+    #expect(try contents("run")["log.jsonl"] == nil)
+    #expect(run(["--steps": "1", "--seed": "18446744073709551615"]) == 0)
+    #expect(try contents("run").keys.contains("validation/step-000001.mp4"))
+    #expect([2, 3].contains(run(["--seed": "-1", "--output": directory.file("other")])))
+    #expect([2, 3].contains(run(["--seed": "18446744073709551616", "--output": directory.file("other")])))
+  }
+
+  @Test("R04: a training that needs more memory than allowed is refused before any work")
+  func memory() {
+    #expect(run(["--memory": "16M"]) == 4)
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run/checkpoints")))
+    #expect(run(["--memory": "lots"]) == 2)
+    #expect(run(["--memory": "100G"]) == 0)
+  }
+
+  @Test("the report stands in the run's folder with clips, curves and what was left out")
+  func report() throws {
+    try FileManager.default.removeItem(atPath: directory.file("data/3.mkv"))
+    #expect(run(flags: ["--set", "max-bad=1"]) == 0)
+    let page = try String(contentsOfFile: directory.file("run/report.html"), encoding: .utf8)
+    #expect(page.components(separatedBy: "data:video/mp4;base64,").count == 1 + 2)
+    for part in ["Step 4 of 4", "<svg", "3.mkv", "learning-rate", "are trained", "PSNR"] {
+      #expect(page.contains(part), "\(part)")
+    }
   }
 
   @Test("the published recipe's file is understood, and options win over it")
@@ -209,7 +263,10 @@ struct TrainSignalTests {
       ]) == 0)
   }
 
-  private func start(_ output: String, steps: Int, threads: Int = 2, limit: String? = nil) throws -> Process {
+  /// - Parameter before: shell commands that run first.
+  private func start(
+    _ output: String, steps: Int, threads: Int = 2, before: String = "", standardError: FileHandle = .nullDevice
+  ) throws -> Process {
     let process = Process()
     let arguments = [
       program, "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"),
@@ -218,9 +275,9 @@ struct TrainSignalTests {
       "validation-steps=1", "--set", "keep=3",
     ]
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
-    // The shell becomes the program, so that signals reach it; `ulimit -f` counts in units of 1024 bytes.
-    process.arguments = ["-c", (limit.map { "ulimit -f \($0); " } ?? "") + "exec \"$@\"", "bash"] + arguments
-    process.standardError = FileHandle.nullDevice
+    // The shell becomes the program, so that signals reach it.
+    process.arguments = ["-c", before + "exec \"$@\"", "bash"] + arguments
+    process.standardError = standardError
     process.standardOutput = FileHandle.nullDevice
     try process.run()
     return process
@@ -267,7 +324,7 @@ struct TrainSignalTests {
     let (whole, parts) = (directory.file("whole"), directory.file("parts"))
     var compared = 0
     for name in try FileManager.default.subpathsOfDirectory(atPath: whole)
-    where !["lock", "timings.jsonl"].contains(name) {
+    where !["lock", "timings.jsonl", "report.html"].contains(name) && !name.hasPrefix("events/") {
       guard let expected = FileManager.default.contents(atPath: "\(whole)/\(name)") else { continue }
       #expect(FileManager.default.contents(atPath: "\(parts)/\(name)") == expected, "\(name)")
       compared += 1
@@ -301,7 +358,8 @@ struct TrainSignalTests {
   @Test("C03: a disk that takes no more ends the run with status 4; what was saved before stays")
   func full() throws {
     #expect(try finish("run", steps: 4) == 0)
-    let process = try start("run", steps: 6, limit: "100")
+    // In units of 1024 bytes.
+    let process = try start("run", steps: 6, before: "ulimit -f 100; ")
     process.waitUntilExit()
     #expect(process.terminationStatus == 4)
     #expect(steps("run") == [2, 4])
@@ -309,4 +367,60 @@ struct TrainSignalTests {
     #expect(names.allSatisfy { $0.hasPrefix("step-") })
     #expect(try finish("run", steps: 6) == 0)
   }
+
+  @Test(
+    "R08, R09: without HOME and locale, and with standard output or error closed or full, a run does its work",
+    arguments: [
+      ("unset HOME TMPDIR; export LC_ALL=C; ", 0), ("exec >&-; ", nil), ("exec 2>&-; ", 0), ("exec >/dev/full; ", 4),
+    ] as [(String, Int32?)])
+  func surroundings(before: String, status: Int32?) throws {
+    let process = try start("run", steps: 2, before: before)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit)
+    if let status { #expect(process.terminationStatus == status) }
+    #expect(steps("run") == [2])
+    #expect(FileManager.default.fileExists(atPath: directory.file("run/report.html")))
+  }
+
+  @Test("R11: ten times as many steps take no more memory")
+  func soak() throws {
+    /// Of "peak memory 12.3 MiB, estimated …".
+    func peak(_ output: String, steps: Int) throws -> Double {
+      let file = try directory.write("", to: "\(output).txt")
+      let process = try start(
+        output, steps: steps, standardError: try #require(FileHandle(forWritingAtPath: file)))
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0)
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      let words = try #require(text.components(separatedBy: "peak memory ").last).split(separator: " ")
+      #expect(words[1].hasPrefix("MiB"))
+      return try #require(Double(words[0]))
+    }
+    let (short, long) = (try peak("short", steps: 40), try peak("long", steps: 400))
+    #expect(long < 1.03 * short + 4, "\(short) MiB, then \(long) MiB")
+  }
+
+  #if !MPI
+    @Test("without MPI, processes of a parallel job are refused with one line before any work", arguments: [0, 1])
+    func refusedWithoutMPI(rank: Int) throws {
+      let (process, output) = (Process(), Pipe())
+      process.executableURL = URL(fileURLWithPath: program)
+      process.arguments = [
+        "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"), "--output",
+        directory.file("run"),
+      ]
+      process.environment = ProcessInfo.processInfo.environment.merging([
+        "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "\(rank)",
+      ]) { $1 }
+      process.standardError = output
+      try process.run()
+      let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 4)
+      // The first speaks for all.
+      #expect(text.split(separator: "\n").count == (rank == 0 ? 1 : 0), "\(text)")
+      #expect(text.contains("--traits MPI") == (rank == 0))
+      #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+    }
+  #endif
 }

@@ -27,14 +27,20 @@ struct WanTrainCommandTests {
     try directory.write(rows.joined(separator: "\n") + "\n", to: "data/vap_data.csv")
   }
 
-  private func run(_ output: String, _ settings: [String] = [], model: String = Self.checkpoint) -> Int32 {
+  private func arguments(
+    _ output: String, steps: Int = 2, _ settings: [String] = [], model: String = Self.checkpoint
+  ) -> [String] {
     let fixed = [
-      "height=32", "width=48", "frames=5", "validation-steps=1", "mask-caption-ratio=0", "warmup=0", "save-every=2",
+      "height=32", "width=48", "frames=5", "validation-steps=1", "mask-caption-ratio=0", "warmup=0",
+      "save-every=\(steps)",
     ]
-    return VAPCommand.run(
-      ["train", "--model", model, "--data", directory.file("data"), "--cache", directory.file("cache")]
-        + ["--output", directory.file(output), "--steps", "2", "--learning-rate", "1e-3"]
-        + (fixed + settings).flatMap { ["--set", $0] })
+    return ["train", "--model", model, "--data", directory.file("data"), "--cache", directory.file("cache")]
+      + ["--output", directory.file(output), "--steps", "\(steps)", "--learning-rate", "1e-3"]
+      + (fixed + settings).flatMap { ["--set", $0] }
+  }
+
+  private func run(_ output: String, _ settings: [String] = [], model: String = Self.checkpoint) -> Int32 {
+    VAPCommand.run(arguments(output, settings, model: model))
   }
 
   private func losses(_ output: String) throws -> [Double] {
@@ -56,6 +62,55 @@ struct WanTrainCommandTests {
     #expect(try self.losses("uniform") != losses)
     #expect(run("paper", ["sigma-min=1e-5", "sigma-shift=3"]) == 0)
     #expect(try self.losses("paper") != losses)
+  }
+
+  private var trial: AblationTrial {
+    AblationTrial(
+      directory: directory, checkpoint: Self.checkpoint, reference: directory.file("data/0.mkv"),
+      frameSize: FrameSize(width: 48, height: 32), frames: 5)
+  }
+
+  @Test(
+    "every ablation trains Wan with one command, and its result makes a video",
+    arguments: AblationTrial.recipes.filter { !$0.contains("data-") })
+  func ablation(path: String) throws { try trial.run(arguments("run", steps: 1) + [path]) }
+
+  @Test(
+    "so does every other choice of what is trained, and of its start",
+    arguments: [
+      ["layers=all"], ["layers=even", "start=random"], ["layers=[1, 3]", "position-design=discrete"],
+      ["train=lora", "lora={rank: 2, alpha: 3, targets: [to_q, net.2, add_k_proj]}"], ["train=full"],
+      ["train=lora", "coupling=cross-attention"], ["noisy-references=3", "layers=[0, 2]"],
+    ])
+  func choice(settings: [String]) throws { try trial.run(arguments("run", steps: 1, settings)) }
+
+  @Test("a plain model gets an expert, which is used over it", arguments: ["every-4th", "even", "all"])
+  func plainStart(layers: String) throws {
+    let plain = try PlainCheckpoint(of: Self.checkpoint, in: directory).path
+    #expect(VAPCommand.run(arguments("run", steps: 1, ["layers=\(layers)"], model: plain)) == 0)
+    let trained = directory.file("run/checkpoints/step-000001")
+    let blocks = Set(
+      try WeightStore(directory: "\(trained)/transformer").names
+        .filter { $0.hasPrefix("blocks.") && $0.contains("_mot_ref") }.map { $0.split(separator: ".")[1] })
+    #expect(blocks == (layers == "all" ? ["0", "1", "2", "3", "4"] : layers == "even" ? ["1", "3"] : ["0", "4"]))
+    #expect(VAPCommand.run(["inspect", plain]) == 0)
+    #expect(try trial.generate(["--expert", trained], model: plain) == 0)
+  }
+
+  @Test("a LoRA file has the keys of diffusers, which loads it")
+  func adapterKeys() throws {
+    #expect(run("run", ["train=lora", "coupling=in-context"]) == 0)
+    let found = try SafetensorsReader(
+      path: directory.file("run/checkpoints/step-000002/pytorch_lora_weights.safetensors"))
+    let published = try SafetensorsReader(path: Fixtures.path("wan-couplings/pytorch_lora_weights.safetensors"))
+    #expect(found.names.sorted() == published.names.sorted())
+    for name in found.names {
+      let (own, other) = (try #require(found.shape(of: name)), try #require(published.shape(of: name)))
+      // Another rank: the axis of rank is the first of A and the second of B.
+      let axis = name.hasSuffix("lora_A.weight") ? 1 : 0
+      #expect(own[axis] == other[axis] && own[1 - axis] == 32)
+    }
+    #expect(Set(found.metadata.keys).isSuperset(of: published.metadata.keys))
   }
 
   @Test("encoding fills the cache that training reads")

@@ -44,6 +44,54 @@ struct MiniatureTests {
     #expect(Set(trained.map(\.color)).count == 8)
   }
 
+  @Test(
+    "endless pairs: a clip depends on seed and numbers, pairs share timing and condition, no held-out subject is shown")
+  func stream() {
+    let stream = MiniatureStream(seed: 5)
+    for pair in [0, 7, 23, 24, 1000] {
+      let (first, second) = (stream.clip(pair: pair, member: 0), stream.clip(pair: pair, member: 1))
+      #expect(first == MiniatureStream(seed: 5).clip(pair: pair, member: 0))
+      #expect(first != MiniatureStream(seed: 6).clip(pair: pair, member: 0))
+      #expect(first.condition == MiniatureCondition.trained[pair % 24])
+      #expect(first.condition == second.condition)
+      #expect(first.timing == second.timing)
+      #expect(first.seed != second.seed)
+      #expect(!first.subject.isHeldOut && !second.subject.isHeldOut)
+    }
+    #expect(stream.clip(pair: 0, member: 0).timing != stream.clip(pair: 24, member: 0).timing)
+    for condition in MiniatureCondition.allCases {
+      let target = stream.heldOutClip(scene: 3, member: 0, condition)
+      let reference = stream.heldOutClip(scene: 3, member: 1, condition)
+      #expect(target.subject.isHeldOut && reference.subject.isHeldOut)
+      #expect(target.seed == stream.heldOutClip(scene: 3, member: 0, .gold).seed)
+      #expect(target.timing == reference.timing)
+      #expect(target.seed != reference.seed)
+    }
+  }
+
+  @Test("samples: any 24 in a run show all conditions, from the rounds of their turn")
+  func places() {
+    let stream = MiniatureStream(seed: 5)
+    var reuse = MiniatureStream.Reuse()
+    (reuse.rounds, reuse.uses) = (4, 3)
+    for start in [0, 24, 24_000] {
+      let places = (start..<start + 24).map { stream.place(of: $0, reuse) }
+      #expect(Set(places.map { $0.pair % 24 }).count == 24)
+      let oldest = start / (24 * 3)
+      #expect(places.allSatisfy { (oldest..<oldest + 4).contains($0.pair / 24) })
+      #expect(places.allSatisfy { (0...1).contains($0.member) && (0..<1).contains($0.draw) })
+      #expect(places[5] == MiniatureStream(seed: 5).place(of: start + 5, reuse))
+    }
+  }
+
+  @Test("the words of all captions: no stops, each once")
+  func words() {
+    let words = MiniatureClip.captionWords
+    #expect(words.count == Set(words).count)
+    #expect(words.contains("zooms") && words.contains("two-tone") && words.contains("slowly"))
+    #expect(!words.contains { $0.contains(".") || $0.isEmpty })
+  }
+
   @Test("a clip depends on its values alone, and on each of them")
   func pureFunction() {
     let first = clip(.roll)

@@ -1,4 +1,5 @@
 import Foundation
+import Pages
 import TestSupport
 import Testing
 
@@ -86,13 +87,5 @@ struct ReportTests {
     #expect(throws: EvaluationFailure.otherBenchmarks(first: "one", second: "x")) {
       try RunComparison(Self.result("one"), other)
     }
-  }
-
-  @Test(
-    "ticks are round and inside",
-    arguments: [(0.0, 1.0, [0, 0.5, 1]), (22.1, 24.2, [23.0, 24]), (97.4, 98.6, [97.5, 98, 98.5]), (5.0, 5.0, [])])
-  func ticks(from: Double, to: Double, expected: [Double]) {
-    let ticks = IntervalPlot.ticks(from, to)
-    #expect(ticks.count == expected.count && zip(ticks, expected).allSatisfy { abs($0 - $1) < 1e-9 }, "\(ticks)")
   }
 }

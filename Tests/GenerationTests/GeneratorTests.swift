@@ -151,10 +151,12 @@ struct GeneratorTests {
 
   /// Predicts zeros until a timestep below 500, then NaN.
   private struct FailingDenoiser: VideoPromptDenoiser {
-    func predict(_ latents: Tensor, timestep: Double, _: Int, _ options: BackboneOptions) throws -> Tensor {
+    func predictAll(
+      _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _: Int, _ options: BackboneOptions
+    ) throws -> (target: Tensor, references: Tensor?) {
       let output = Tensor.filled(latents.shape, with: timestep < 500 ? .nan : 0)
       options.context.probe("block_7.hidden_states", output)
-      return output
+      return (output, nil)
     }
   }
 

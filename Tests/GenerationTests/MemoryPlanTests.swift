@@ -1,4 +1,5 @@
 import Backbones
+import Runtime
 import Testing
 
 @testable import Generation
@@ -41,5 +42,5 @@ struct MemoryPlanTests {
   }
 
   @Test("the machine has memory")
-  func machine() { #expect(MemoryPlan.machineMemory > 1 << 28) }
+  func machine() { #expect(MachineMemory.limit > 1 << 28) }
 }

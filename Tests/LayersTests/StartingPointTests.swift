@@ -56,6 +56,10 @@ struct StartingPointTests {
     #expect(
       loader.root("norm_mot_ref").parameter("weight", [3]).tensor.floats()
         == source.tensors["norm_mot_ref.weight"]?.floats())
+    let again = ParameterLoader(CopiedExpertSource(BaseOnlySource(source, suffix: "_mot_ref"), suffix: "_mot_ref"))
+    #expect(
+      again.root("norm_mot_ref").parameter("weight", [3]).tensor.floats()
+        == source.tensors["norm.weight"]?.floats())
     #expect(loader.root("ref_embeddings").parameter("ref_0", [1, 1, 4]).tensor.floats() == [0, 0, 0, 0])
     _ = loader.root("attn1_mot_ref")("to_k").parameter("weight", [2, 2])
     let failure = try #require(throws: LoadingFailure.self) { try loader.finish() }

@@ -108,6 +108,25 @@ struct CheckpointTests {
     #expect(try newest().step == 2)
   }
 
+  @Test("C02: whatever files a power cut leaves cut or missing, the checkpoint before is used")
+  func powerCut() throws {
+    try training.run(run, to: 2, saveEvery: 1)
+    let manifest = try Data(contentsOf: URL(fileURLWithPath: path(2, "manifest.json")))
+    for name in try CheckpointFolder(path: path(2)).manifest.files.map(\.name) + ["manifest.json"] {
+      let whole = try Data(contentsOf: URL(fileURLWithPath: path(2, name)))
+      for count in [0, 1, whole.count / 2, whole.count - 1] {
+        try whole.prefix(count).write(to: URL(fileURLWithPath: path(2, name)))
+        #expect(try newest().step == 1, "\(name) of \(count) bytes")
+      }
+      try whole.write(to: URL(fileURLWithPath: path(2, name)))
+    }
+    // The manifest is written last, so without it nothing else is believed.
+    try FileManager.default.removeItem(atPath: path(2, "manifest.json"))
+    #expect(try newest().step == 1)
+    try manifest.write(to: URL(fileURLWithPath: path(2, "manifest.json")))
+    #expect(try newest().step == 2)
+  }
+
   @Test("C07: without its optimizer's state a checkpoint is refused, not resumed with a fresh one")
   func missingOptimizer() throws {
     try training.run(run, to: 2, saveEvery: 1)

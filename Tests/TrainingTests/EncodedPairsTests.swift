@@ -138,4 +138,15 @@ struct EncodedPairsTests {
     #expect(
       blank.references[0].tensors["text"]?.floats() == (try source.caption("", observer: { _ in })["text"]?.floats()))
   }
+
+  @Test("a file is read for its digest once, and again when it changes")
+  func digests() throws {
+    let digests = FileDigests()
+    let path = try directory.write("one", to: "file")
+    let first = try digests.digest(ofFile: path)
+    #expect(try first == ContentDigest(ofFile: path) && first == digests.digest(ofFile: path))
+    try directory.write("three", to: "file")
+    #expect(try digests.digest(ofFile: path) == ContentDigest(ofFile: path))
+    #expect(throws: FileFailure.self) { try digests.digest(ofFile: directory.file("none")) }
+  }
 }

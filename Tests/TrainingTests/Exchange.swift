@@ -1,83 +1,97 @@
 import Foundation
 import Synchronization
-import Tensors
 
 @testable import Training
 
-/// Ranks as threads of this process that meet at every sum: a test double of a data-parallel run.
+/// Ranks as threads of this process that meet at every exchange: a test double of a data-parallel run.
 final class Exchange: Sendable {
   private let size: Int
   private let meeting = NSCondition()
-  private let state: Mutex<State>
+  private let state = Mutex(State())
 
   private struct State {
-    var tensors: [Int: [Tensor]] = [:]
-    var values: [Int: [Double]] = [:]
-    /// What all had left when the latest turn ended.
-    var gathered: (tensors: [Int: [Tensor]], values: [Int: [Double]]) = ([:], [:])
+    var transfers: [Int: Transfer] = [:]
+    var arrived = 0
     var turn = 0
-    var left = 0
+    var isBroken = false
   }
 
-  init(size: Int) {
-    self.size = size
-    state = Mutex(State())
-  }
+  /// What ranks get that wait for one that has failed.
+  struct OtherRankFailed: Error {}
+
+  init(size: Int) { self.size = size }
 
   /// Runs `body` once for each rank, each on a thread of its own, and returns their results by rank.
-  func run<Result: Sendable>(_ body: @escaping @Sendable (any Collective) throws -> Result) throws -> [Result] {
-    let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+  ///
+  /// Throws the first error that is not `OtherRankFailed`.
+  func run<Success: Sendable>(_ body: @escaping @Sendable (any Collective) throws -> Success) throws -> [Success] {
+    let outcomes = outcomes(body)
+    for case .failure(let error) in outcomes where !(error is OtherRankFailed) { throw error }
+    return try outcomes.map { try $0.get() }
+  }
+
+  /// What `body` returned or threw, by rank.
+  func outcomes<Success: Sendable>(
+    _ body: @escaping @Sendable (any Collective) throws -> Success
+  ) -> [Result<Success, any Error>] {
+    let results = Mutex<[Int: Result<Success, any Error>]>([:])
     let group = DispatchGroup()
     for rank in 0..<size {
       group.enter()
       Thread.detachNewThread { [self] in
-        let result = Swift.Result { try body(Rank(rank: rank, exchange: self)) }
+        let result = Result { try body(Rank(rank: rank, ranks: self)) }
+        if case .failure = result { abandon() }
         results.withLock { $0[rank] = result }
         group.leave()
       }
     }
     group.wait()
-    return try (0..<size).map { rank in
-      guard let result = results.withLock({ $0[rank] }) else { throw CancellationError() }
-      return try result.get()
-    }
+    return (0..<size).map { rank in results.withLock { $0[rank] } ?? .failure(OtherRankFailed()) }
   }
 
   private struct Rank: Collective {
     let rank: Int
-    let exchange: Exchange
-    var size: Int { exchange.size }
+    let ranks: Exchange
+    var size: Int { ranks.size }
 
-    func sum(_ tensors: [Tensor]) -> [Tensor] {
-      let all = exchange.gather({ $0.tensors[rank] = tensors }, read: { $0.gathered.tensors })
-      return tensors.indices.map { index in
-        (1..<size).reduce(all[0]![index]) { $0 + all[$1]![index] }
-      }
+    func exchange(_ transfer: Transfer) throws {
+      let all = try ranks.meet { $0.transfers[rank] = transfer }
+      for (giver, other) in all { transfer.take(from: other, rank: giver, on: rank) }
+      _ = try ranks.meet { _ in }
     }
 
-    func sum(_ values: [Double]) -> [Double] {
-      let all = exchange.gather({ $0.values[rank] = values }, read: { $0.gathered.values })
-      return values.indices.map { index in (0..<size).reduce(0.0) { $0 + all[$1]![index] } }
-    }
+    func leave() {}
+    func abort(status: Int32) { ranks.abandon() }
   }
 
-  /// Leaves something, waits for all, and reads what they left.
-  private func gather<Value: Sendable>(_ leave: (inout State) -> Void, read: (State) -> Value) -> Value {
+  /// Nobody waits for anybody any more.
+  private func abandon() {
+    meeting.lock()
+    state.withLock { $0.isBroken = true }
+    meeting.broadcast()
+    meeting.unlock()
+  }
+
+  /// Leaves something, waits until all have, and returns it all.
+  private func meet(_ leave: (inout State) -> Void) throws -> [Int: Transfer] {
     meeting.lock()
     defer { meeting.unlock() }
-    let turn = state.withLock { state in
+    let turn = try state.withLock { state in
+      guard !state.isBroken else { throw OtherRankFailed() }
       leave(&state)
-      state.left += 1
-      if state.left == size {
-        state.left = 0
-        state.gathered = (state.tensors, state.values)
+      state.arrived += 1
+      if state.arrived == size {
+        state.arrived = 0
         state.turn += 1
         meeting.broadcast()
         return state.turn - 1
       }
       return state.turn
     }
-    while state.withLock({ $0.turn }) == turn { meeting.wait() }
-    return state.withLock { read($0) }
+    while state.withLock({ $0.turn == turn && !$0.isBroken }) { meeting.wait() }
+    return try state.withLock { state in
+      guard state.turn != turn else { throw OtherRankFailed() }
+      return state.transfers
+    }
   }
 }

@@ -1,5 +1,7 @@
+import Backbones
 import Checkpoints
 import Compute
+import Foundation
 import Tensors
 import TestSupport
 import Testing
@@ -59,44 +61,118 @@ struct PreferenceTests {
     }
   }
 
-  private static let clips =
-    [(100.0, "a"), (95, "a"), (85, "a"), (5, "a"), (25, "a"), (50, "a"), (92, "b"), (88, "b"), (30, "b"), (99, "c")]
-    .enumerated().map { ScoredClip(name: "\($0)", kind: $1.1, score: $1.0) }
+  // MARK: - Training
 
-  @Test("pairs are of one kind, clear at first, and have a reference besides")
-  func pairs() throws {
-    let pairs = PreferencePairs(Self.clips, seed: 1)
-    for index in 0..<200 {
-      let pair = try #require(pairs.pair(at: index))
-      #expect(pair.better.kind == pair.worse.kind && pair.better.kind == pair.reference.kind)
-      #expect(Set([pair.better.name, pair.worse.name, pair.reference.name]).count == 3)
-      #expect(pair.reference.score > 80)
-      if pair.better.name != "0", pair.better.kind == "a" { #expect(pair.reference.name == "0") }
-      if index < 20 {
-        #expect(pair.better.score >= 90 && pair.worse.score <= 10)
-      } else {
-        #expect(pair.better.score >= 80 && pair.worse.score <= 30)
-      }
-      #expect(pair.better.kind != "c")
+  private static let trainedParts: [(TrainingPlan.Trained, Precision)] = [
+    (.lora, .float32), (.expert, .mixed), (.full, .bfloat16),
+  ]
+
+  /// The tiny model in preference training.
+  private func model(
+    _ trained: TrainingPlan.Trained, _ precision: Precision
+  ) throws -> PreferenceModel<CogVideoXTraining> {
+    var additions = TransformerAdditions()
+    var plan = TrainingPlan()
+    plan.trained = trained
+    additions.plan = plan
+    func build(_ additions: TransformerAdditions, isFrozen: Bool) throws -> CogVideoXTraining {
+      let backbone = try CogVideoXBackbone(directory: TinyTraining.checkpoint, additions: additions)
+      return try backbone.makeTraining(
+        backbone.openWeights(), ClipGeometry(height: 48, width: 64, frames: 9), faults: []
+      ) { !isFrozen && backbone.isTrained($0) }
     }
-    #expect((20..<200).contains { pairs.pair(at: $0)?.better.kind == "b" })
-    #expect(pairs.pair(at: 77) == PreferencePairs(Self.clips, seed: 1).pair(at: 77))
-    #expect((0..<20).contains { pairs.pair(at: $0) != PreferencePairs(Self.clips, seed: 2).pair(at: $0) })
+    return PreferenceModel(
+      try build(additions, isFrozen: false), frozen: try build(additions.atStart, isFrozen: true),
+      objective: PreferenceObjective(), precision: precision)
   }
 
-  @Test("rare scores and large differences count more")
-  func weights() throws {
-    // Of ten clips one has the full 100, three lie in 90..<100, one in 0..<10.
-    let pairs = PreferencePairs(Self.clips, seed: 1)
-    let pair = try #require((0..<20).compactMap { pairs.pair(at: $0) }.first { $0.better.name == "1" })
-    #expect(pair.worse.name == "3")
-    #expect(abs(pair.weight - 0.02 * 90 / (0.3 * 0.1).squareRoot()) < 1e-12)
+  private func trainer(
+    _ trained: TrainingPlan.Trained, _ precision: Precision, repeats: Bool = false
+  ) throws -> Trainer<PreferenceModel<CogVideoXTraining>> {
+    try Trainer(
+      model(trained, precision), source: RandomPairs(repeats: repeats), optimizer: AdamW(precision: precision),
+      schedule: LearningRateSchedule(peak: 1e-3, totalSteps: 100))
   }
 
-  @Test("D12: clips without a better and a worse one make no pair")
-  func noPairs() {
-    #expect(PreferencePairs([], seed: 1).pair(at: 0) == nil)
-    let same = [ScoredClip(name: "x", kind: "a", score: 95), ScoredClip(name: "y", kind: "a", score: 95)]
-    #expect(PreferencePairs(same, seed: 1).pair(at: 5) == nil)
+  @Test("the first loss is log 2, and a step changes what is trained and nothing else", arguments: trainedParts)
+  func firstStep(trained: TrainingPlan.Trained, precision: Precision) throws {
+    var trainer = try trainer(trained, precision)
+    let frozen = trainer.model.parameters.filter { !$0.isTrainable }
+    let (before, weights) = (frozen.map { $0.tensor.floats() }, trainer.bits)
+    let record = try trainer.step()
+    #expect(abs(record.loss - log(2)) < 1e-6, "\(record.loss)")
+    #expect((record.gradientNorm ?? 0) > 0)
+    #expect(trainer.bits != weights)
+    #expect(frozen.map { $0.tensor.floats() } == before)
+    #expect(abs(try trainer.step().loss - log(2)) > 1e-6)
+  }
+
+  @Test("training on one pair tells its videos apart")
+  func learning() throws {
+    var trainer = try trainer(.expert, .float32, repeats: true)
+    let losses = try (0..<30).map { _ in try trainer.step().loss }
+    let late = losses.suffix(10).reduce(0, +) / 10
+    #expect(late < 0.9 * log(2), "\(losses)")
+  }
+
+  @Test("C15: a run that stops goes on to the same bytes, beside the weights it started from", arguments: trainedParts)
+  func resume(trained: TrainingPlan.Trained, precision: Precision) throws {
+    let directory = try TemporaryDirectory()
+    func run(_ name: String, to steps: Int) throws {
+      var settings = RunSettings()
+      settings.steps = steps
+      var run = try TrainingRun(
+        trainer(trained, precision), in: RunFolder(path: directory.file(name)), settings,
+        identity: RunIdentity(settings: [:], data: "d", model: "m"), configuration: TinyTraining.configuration)
+      try run.resume { _ in }
+      try run.run({ _ in }, validate: { _ in nil })
+    }
+    try run("whole", to: 4)
+    try run("parts", to: 2)
+    try run("parts", to: 4)
+    let (whole, parts) = (try contents(of: directory.file("whole")), try contents(of: directory.file("parts")))
+    #expect(whole.count > 3)
+    for (name, data) in whole { #expect(parts[name] == data, "\(name)") }
+  }
+
+  @Test("a pair travels as one clip and is unpacked as it was; a clip that is no pair is refused")
+  func pairs() throws {
+    let clips = RandomClips()
+    let packed = ClipPair(better: clips.clip(1), worse: clips.clip(2), weight: 1.5).packed
+    let pair = try ClipPair(unpacking: packed)
+    #expect(pair.weight == 1.5)
+    #expect(pair.better.tensors.mapValues { $0.floats() } == clips.clip(1).tensors.mapValues { $0.floats() })
+    #expect(pair.worse.tensors.mapValues { $0.floats() } == clips.clip(2).tensors.mapValues { $0.floats() })
+    #expect(throws: TrainingSampleFailure.self) { try ClipPair(unpacking: clips.clip(1)) }
+  }
+
+  @Test("the second video of a pair has the first one's level and reference noise, and noise of its own")
+  func draws() throws {
+    let draws = TrainingDraws(seed: 3, sample: 5)
+    let other = draws.ofOtherVideo
+    #expect(other.level == draws.level && other.referenceLevel(0) == draws.referenceLevel(0))
+    func noise(_ draws: TrainingDraws, _ purpose: NoisePurpose) throws -> [Float] {
+      try draws.noise.noise(for: purpose, shape: [8]).floats()
+    }
+    for purpose in [NoisePurpose.image, .target, .initialLatents] {
+      #expect(try noise(draws, purpose) != noise(other, purpose))
+    }
+    for purpose in [NoisePurpose.reference(0), .referenceFirstFrame(0), .referenceNoise(0)] {
+      #expect(try noise(draws, purpose) == noise(other, purpose))
+    }
+  }
+}
+
+/// Pairs of random clips; the same one for every index if asked.
+private struct RandomPairs: SampleSource {
+  var repeats = false
+  let digest = "random pairs"
+
+  func sample(at index: Int) -> TrainingSample {
+    let clips = RandomClips()
+    let seed = UInt64(repeats ? 0 : index) * 8
+    return TrainingSample(
+      target: ClipPair(better: clips.clip(seed), worse: clips.clip(seed + 4), weight: 1).packed,
+      references: [clips.clip(seed + 1)])
   }
 }

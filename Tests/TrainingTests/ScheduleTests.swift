@@ -18,6 +18,15 @@ struct ScheduleTests {
     for (found, expected) in zip(cosine, [0, 0.25, 1, 0.5, 0, 0]) { #expect(abs(found - expected) < 1e-12) }
   }
 
+  @Test("a rate that is held falls only afterwards, and to the share that is asked for")
+  func held() {
+    var schedule = LearningRateSchedule(peak: 2, course: .linear, warmUpSteps: 10, totalSteps: 110)
+    (schedule.holdShare, schedule.finalShare) = (0.6, 0.1)
+    for (step, rate) in [(5, 1.0), (10, 2), (70, 2), (90, 1.1), (110, 0.2), (200, 0.2)] {
+      #expect(abs(schedule.rate(after: step) - rate) < 1e-12, "step \(step)")
+    }
+  }
+
   @Test("without warm-up the first rate is the peak")
   func noWarmUp() {
     #expect(LearningRateSchedule(peak: 1e-5, totalSteps: 10).rate(after: 0) == 1e-5)

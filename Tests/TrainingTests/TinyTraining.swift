@@ -26,10 +26,13 @@ struct TinyTraining {
       backbone.openWeights(), Self.geometry, faults: steps.faults, training: backbone.isPublishedTarget)
   }
 
-  func trainer() throws -> Trainer<CogVideoXTraining> {
+  func trainer(
+    on ranks: any Collective = SingleProcess(), source: (any SampleSource)? = nil, optimizer: (any Optimizer)? = nil
+  ) throws -> Trainer<CogVideoXTraining> {
     try Trainer(
-      model(), source: RandomClips(references: references), optimizer: AdamW(precision: precision),
-      schedule: schedule, settings: steps, averageDecay: averageDecay)
+      model(), source: source ?? RandomClips(references: references),
+      optimizer: optimizer ?? AdamW(precision: precision), schedule: schedule, settings: steps,
+      averageDecay: averageDecay, collective: ranks)
   }
 
   func identity(_ settings: [String: String] = [:], data: String = "data") -> RunIdentity {
@@ -40,7 +43,8 @@ struct TinyTraining {
   @discardableResult
   func run(
     _ folder: String, to steps: Int, saveEvery: Int = 1000, kept: Int = 10, savesFrozen: Bool = false,
-    identity: RunIdentity? = nil, isForced: Bool = false, report: (String) -> Void = { _ in }
+    identity: RunIdentity? = nil, isForced: Bool = false, on ranks: any Collective = SingleProcess(),
+    source: (any SampleSource)? = nil, report: (String) -> Void = { _ in }
   ) throws -> Trainer<CogVideoXTraining> {
     var settings = RunSettings()
     settings.steps = steps
@@ -49,10 +53,10 @@ struct TinyTraining {
     settings.savesFrozen = savesFrozen
     settings.isForced = isForced
     var run = try TrainingRun(
-      trainer(), in: RunFolder(path: folder), settings, identity: identity ?? self.identity(),
+      trainer(on: ranks, source: source), in: RunFolder(path: folder), settings, identity: identity ?? self.identity(),
       configuration: Self.configuration)
     try run.resume { if case .warning(let text) = $0 { report(text) } }
-    try run.run({ if case .warning(let text) = $0 { report(text) } }, validate: { _ in })
+    try run.run({ if case .warning(let text) = $0 { report(text) } }, validate: { _ in nil })
     return run.trainer
   }
 }
@@ -77,11 +81,14 @@ struct RandomClips: SampleSource {
 
 extension Trainer {
   /// The bits of all that is trained and of the optimizer's state.
+  var bits: [String: [UInt8]] { snapshot.bits }
+}
+
+extension TrainingSnapshot {
   var bits: [String: [UInt8]] {
-    let snapshot = snapshot
-    var tensors = snapshot.optimizer.tensors
-    for (key, tensor) in snapshot.weights { tensors["weight.\(key)"] = tensor }
-    for (key, tensor) in snapshot.averages ?? [:] { tensors["average.\(key)"] = tensor }
+    var tensors = optimizer.tensors
+    for (key, tensor) in weights { tensors["weight.\(key)"] = tensor }
+    for (key, tensor) in averages ?? [:] { tensors["average.\(key)"] = tensor }
     return tensors.mapValues { tensor in
       let dense = tensor.gathered()
       return Array(UnsafeRawBufferPointer(dense.storage.bytes)[..<dense.byteCount])
@@ -93,7 +100,7 @@ extension Trainer {
 func contents(of folder: String) throws -> [String: Data] {
   var found: [String: Data] = [:]
   for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
-    guard !["lock", "timings.jsonl"].contains(name) else { continue }
+    guard !["lock", "timings.jsonl", "report.html"].contains(name), !name.hasPrefix("events/") else { continue }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: "\(folder)/\(name)", isDirectory: &isFolder), !isFolder.boolValue
     else { continue }

@@ -12,43 +12,22 @@ import Testing
 /// checkpoint, recorded in `couplings`.
 @Suite("Couplings")
 struct CouplingTests {
-  private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint/transformer")
-  private let recorded: WeightStore
+  private let record: CouplingRecord
 
-  init() throws { recorded = try WeightStore(file: Fixtures.path("couplings/couplings.safetensors")) }
+  init() throws { record = try CouplingRecord("couplings", checkpoint: "cogvideox-tiny/checkpoint/transformer") }
 
-  private func tensor(_ name: String) throws -> Tensor { try recorded.tensor(named: name) }
-
-  private static func configuration(_ change: (inout CogVideoXConfiguration) -> Void) throws -> CogVideoXConfiguration {
-    var configuration = try ConfigFile.decode(CogVideoXConfiguration.self, at: checkpoint + "/config.json")
+  private func configuration(_ change: (inout CogVideoXConfiguration) -> Void) throws -> CogVideoXConfiguration {
+    var configuration = try ConfigFile.decode(CogVideoXConfiguration.self, at: record.checkpoint + "/config.json")
     change(&configuration)
     try configuration.validate()
     return configuration
   }
 
-  private struct Model {
-    let transformer: CogVideoXTransformer
-    let parameters: [Parameter]
-
-    init(
-      _ configuration: CogVideoXConfiguration, over extra: [String: Tensor] = [:], adapters: [any AdapterSource] = [],
-      training isTrainable: @escaping @Sendable (String) -> Bool = { _ in false }
-    ) throws {
-      let base = try WeightStore(directory: CouplingTests.checkpoint)
-      let loader = ParameterLoader(
-        LayeredSource(TensorSource(tensors: extra), over: base), adapters: adapters, training: isTrainable)
-      transformer = CogVideoXTransformer(loader.root, configuration)
-      try loader.finish()
-      try loader.finishAdapters()
-      parameters = loader.parameters
+  private func change(to coupling: Coupling) throws -> CogVideoXConfiguration {
+    try configuration {
+      $0.coupling = coupling
+      if !coupling.hasExpert { $0.expertLayers = [] }
     }
-  }
-
-  private struct TensorSource: ParameterSource {
-    let tensors: [String: Tensor]
-    var keys: [String] { Array(tensors.keys) }
-    var description: String { "recorded tensors" }
-    func tensor(_ key: String, _ shape: Shape) -> Tensor? { tensors[key] }
   }
 
   /// The recorded inputs with some number of references, for the first samples of the batch.
@@ -67,95 +46,57 @@ struct CouplingTests {
         rotary: grid.referenceTable(count: references, configuration.positionDesign), timesteps: timesteps))
   }
 
-  /// Compares with all gradients that are recorded under a name.
-  private func expectRecordedGradients(_ name: String, _ found: GradientStore, _ parameters: [Parameter]) throws {
-    let prefix = "\(name).gradient."
-    let names = recorded.names.filter { $0.hasPrefix(prefix) }
-    #expect(!names.isEmpty)
-    for name in names {
-      let key = String(name.dropFirst(prefix.count))
-      let parameter = try #require(parameters.first { $0.key == key }, "\(key)")
-      let gradient = try #require(found[parameter.tensor], "\(key)")
-      // The tolerance of the recorded training case: float32 against float32 in another order.
-      expectClose(gradient, try tensor(name), absolute: 5e-5, relative: 2e-3, key)
-    }
-  }
-
-  private static func change(to coupling: Coupling) throws -> CogVideoXConfiguration {
-    try configuration {
-      $0.coupling = coupling
-      if !coupling.hasExpert { $0.expertLayers = [] }
-    }
-  }
-
   @Test("outputs and gradients are the published ones", arguments: [Coupling.crossAttention, .addition, .inContext])
   func published(coupling: Coupling) throws {
-    let configuration = try Self.change(to: coupling)
-    let model = try Model(configuration) { !$0.hasSuffix("pos_embedding") }
-    let output = try Model(configuration).transformer(Self.input(references: 1, samples: 2, configuration))
-    expectClose(output, try tensor("\(coupling.rawValue).output"), absolute: 5e-5, relative: 1e-4)
-    let recordedOutput = try model.transformer(Self.input(references: 1, samples: 1, configuration))
-    try expectRecordedGradients(
-      coupling.rawValue, try recordedOutput.backward(tensor("weights")), model.parameters)
+    let configuration = try change(to: coupling)
+    func model(_ isTrainable: @escaping @Sendable (String) -> Bool) throws
+      -> (transformer: CogVideoXTransformer, parameters: [Parameter])
+    {
+      try record.load({ CogVideoXTransformer($0, configuration) }, training: isTrainable)
+    }
+    let output = try model { _ in false }.transformer(Self.input(references: 1, samples: 2, configuration))
+    expectClose(output, try record.tensor("\(coupling.rawValue).output"), absolute: 5e-5, relative: 1e-4)
+    let trained = try model { !$0.hasSuffix("pos_embedding") }
+    let one = try trained.transformer(Self.input(references: 1, samples: 1, configuration))
+    try record.expectGradients(coupling.rawValue, try one.backward(record.tensor("weights")), trained.parameters)
   }
 
   @Test("gradients agree with central differences and are the same bits when recomputed", arguments: Coupling.allCases)
   func gradients(coupling: Coupling) throws {
-    let configuration = try Self.change(to: coupling)
+    let configuration = try change(to: coupling)
     let input = try Self.input(references: 1, samples: 1, configuration)
     let keys =
       ["transformer_blocks.0.attn1.to_k.weight", "patch_embed.proj.bias"]
       + (coupling.hasExpert
         ? ["transformer_blocks.0.attn1_mot_ref.to_v.weight", "patch_embed_mot_ref.text_proj.bias"] : [])
-    let model = try Model(configuration) { keys.contains($0) }
-    let weights = try tensor("weights")
-    let found = try model.transformer(input).backward(weights)
-    let again = try model.transformer(input, context: RunContext(recomputesSegments: true)).backward(weights)
-    for parameter in model.parameters where parameter.isTrainable {
-      let value = parameter.tensor.detached
-      let gradient = try #require(found[parameter.tensor])
-      #expect(again[parameter.tensor]?.floats() == gradient.floats())
-      // Each of 2304 outputs of up to 5 is rounded, at random, in its seventh digit: 5e-5 in their sum, which the step of
-      // 2^-6 makes 2e-3.
-      try expectSlopes(
-        gradient, at: value, weights: weights, tolerance: 4e-3, samples: 3, parameter.key
-      ) { moved in
-        parameter.update(to: moved)
-        return try model.transformer(input)
-      }
-      parameter.update(to: value)
+    let model = try record.load({ CogVideoXTransformer($0, configuration) }, training: { keys.contains($0) })
+    // Each of 2304 outputs of up to 5 is rounded, at random, in its seventh digit.
+    try record.expectSlopes(of: model.parameters, rounding: 5e-5) {
+      try model.transformer(input, context: RunContext(recomputesSegments: $0))
     }
   }
 
   @Test("noisy references have timesteps and predictions of their own, as published")
   func noisyReferences() throws {
-    let configuration = try Self.configuration { $0.predictsReferences = true }
-    let prefix = "noisy.parameter."
-    let heads = try recorded.names.filter { $0.hasPrefix(prefix) }
-      .reduce(into: [String: Tensor]()) { $0[String($1.dropFirst(prefix.count))] = try tensor($1) }
+    let configuration = try configuration { $0.predictsReferences = true }
     let input = try Self.input(references: 2, samples: 1, timesteps: [7, 311], configuration)
-    let model = try Model(configuration, over: heads) { !$0.hasSuffix("pos_embedding") }
-    let prediction = try model.transformer.predict(input)
-    let references = try #require(prediction.references)
-    expectClose(prediction.target.detached, try tensor("noisy.output"), absolute: 5e-5, relative: 1e-4)
-    expectClose(references.detached, try tensor("noisy.output_mot_ref"), absolute: 5e-5, relative: 1e-4)
-    let loss =
-      (prediction.target * (try tensor("weights"))).sum() + (references * (try tensor("noisy.weights_mot_ref"))).sum()
-    try expectRecordedGradients("noisy", try loss.backward(), model.parameters)
+    let model = try record.load(
+      { CogVideoXTransformer($0, configuration) }, over: record.tensors("noisy.parameter."),
+      training: { !$0.hasSuffix("pos_embedding") })
+    try record.expectNoisy(model.transformer.predict(input), model.parameters)
     #expect(!model.transformer.makesUnreadQueries("transformer_blocks.1.attn1_mot_ref.to_q.weight"))
   }
 
   @Test("a single branch with a LoRA file of the published trainer predicts and learns as published")
   func singleBranchLoRA() throws {
-    let configuration = try Self.change(to: .inContext)
-    let file = Fixtures.path("couplings/pytorch_lora_weights.safetensors")
-    let model = try Model(configuration, adapters: [try AdapterFile(path: file, isTrainable: true)])
+    let configuration = try change(to: .inContext)
+    let model = try record.load(
+      { CogVideoXTransformer($0, configuration) },
+      adapters: [AdapterFile(path: record.adapters, isTrainable: true)])
     let output = try model.transformer(Self.input(references: 1, samples: 2, configuration))
-    expectClose(output.detached, try tensor("lora.output"), absolute: 5e-5, relative: 1e-4)
+    expectClose(output.detached, try record.tensor("lora.output"), absolute: 5e-5, relative: 1e-4)
     let one = try model.transformer(Self.input(references: 1, samples: 1, configuration))
-    let found = try one.backward(tensor("weights"))
-    try expectRecordedGradients("lora", found, model.parameters)
-    #expect(model.parameters.filter { found[$0.tensor] != nil }.allSatisfy { AdapterKeys.contain($0.key) })
+    try record.expectAdapters(one, model.parameters)
   }
 
   @Test("identical positions put references on the target's rows, a shift in time and width beside them")

@@ -78,7 +78,7 @@ struct WanConfigurationTests {
     #expect(isInvalid("pos_embed_seq_len", 514))
     #expect(isInvalid("qk_norm", "rms_norm"))
     #expect(isInvalid("attention_head_dim_mot_ref", 8))
-    #expect(isInvalid("reference_train_mode", "reference_independent"))
+    #expect(isInvalid("reference_train_mode", "other"))
     #expect(isInvalid("num_ref_embeddings", 3))
   }
 }

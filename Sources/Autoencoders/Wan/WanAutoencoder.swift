@@ -8,7 +8,7 @@ import Tensors
 /// The first frame is a chunk by itself and has a latent frame of its own; later ones come four to a latent frame.
 package struct WanAutoencoder: VideoAutoencoder {
   /// Frames of a chunk when encoding (published implementation).
-  private static let frameBatch = 4
+  static let frameBatch = 4
 
   package let config: WanAutoencoderConfig
   private let encoder: WanEncoder

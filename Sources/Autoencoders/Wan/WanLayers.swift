@@ -102,7 +102,7 @@ struct WanTimeConvolution: Sendable {
     let frames = chunk.shape[0]
     guard let previous = cache.exchange({ _ in chunk.sliced(0, frames - 1..<frames).dense() }) else { return chunk }
     return convolved(
-      .concatenated([previous, chunk], axis: 0), starts: Array(stride(from: 0, to: frames - 1, by: 2)))
+      .concatenated([previous, chunk], axis: 0), starts: Array(stride(from: 0, to: frames - 1, by: 2)), parts: 1)
   }
 
   /// `[F, H, W, C]` to `[2 F, H, W, C]`; the first chunk, a single frame, stays as it is.
@@ -115,21 +115,24 @@ struct WanTimeConvolution: Sendable {
       return Tensor.concatenated([previous, chunk], axis: 0).sliced(0, frames..<frames + 2).dense()
     }
     guard let previous else { return chunk }
-    let pairs = convolved(.concatenated([previous, chunk], axis: 0), starts: Array(0..<frames))
     // The first half of the outputs is the earlier frame.
-    return pairs.reshaped([frames, height, width, 2, channels]).permuted(0, 3, 1, 2, 4)
-      .reshaped([2 * frames, height, width, channels])
+    return convolved(.concatenated([previous, chunk], axis: 0), starts: Array(0..<frames), parts: 2)
   }
 
-  /// For each start the sum of the taps on that frame and the two after it: `[starts, H, W, outputs]`.
-  private func convolved(_ window: Tensor, starts: [Int]) -> Tensor {
+  /// For each start the taps on that frame and the two after it: `[starts x parts, H, W, outputs / parts]`, the parts of
+  /// the outputs being frames that follow each other.
+  private func convolved(_ window: Tensor, starts: [Int], parts: Int) -> Tensor {
     let (outputs, inputs) = (weight.shape[0], weight.shape[1])
-    let taps = weight.tensor.reshaped([outputs, inputs, 3])
-    let terms = (0..<3).map { tap in
-      let frames = Tensor.concatenated(starts.map { window.sliced(0, $0 + tap..<$0 + tap + 1) }, axis: 0)
-      return frames.linear(
-        taps.sliced(2, tap..<tap + 1).reshaped([outputs, inputs]), bias: tap == 0 ? bias.tensor : nil)
+    // What the taps read of a pixel lies side by side, so they are one product.
+    let taps = weight.tensor.reshaped([outputs, inputs, 3]).transposed(1, 2).reshaped([outputs, 3 * inputs])
+    let frames = starts.flatMap { start in
+      let pixels = window.sliced(0, start..<start + 3).permuted(1, 2, 0, 3)
+        .reshaped([1, window.shape[1], window.shape[2], 3 * inputs])
+      return (0..<parts).map { part in
+        let rows = part * outputs / parts..<(part + 1) * outputs / parts
+        return pixels.linear(taps.sliced(0, rows), bias: bias.tensor.sliced(0, rows))
+      }
     }
-    return terms[0] + terms[1] + terms[2]
+    return .concatenated(frames, axis: 0)
   }
 }

@@ -4,8 +4,6 @@ import Schedulers
 import VideoTransformers
 
 extension CogVideoXBackbone: TrainableBackbone {
-  package func isPublishedTarget(_ key: String) -> Bool { CogVideoXTransformer.isExpertWeight(key) }
-
   package func makeTraining(
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
@@ -15,15 +13,8 @@ extension CogVideoXBackbone: TrainableBackbone {
     }
     return CogVideoXTraining(
       model, parameters: parameters, latentShape: latentShape(geometry), schedule: try noiseSchedule(),
-      autoencoder: autoencoder, positionDesign: transformer.positionDesign,
-      noisyReferenceLevels: additions.plan?.noisyReferenceLevels, faults: faults)
-  }
-
-  package func makeDenoiser(_ weights: any ParameterSource) throws -> CogVideoXDenoiser {
-    let (model, _) = try build(weights, adapters: additions.adapterSources(in: weights)) {
-      CogVideoXTransformer($0, transformer)
-    }
-    return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
+      autoencoder: autoencoder, noisyReferenceLevels: additions.plan?.noisyReferenceLevels,
+      objective: additions.plan?.objective ?? ObjectivePlan(), faults: faults)
   }
 
   /// Throws unless the checkpoint's schedule is one that velocities can be trained with.

@@ -59,9 +59,6 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     try check(
       geometry, multiple: spatialRatio * transformer.patchSize, temporalRatio: temporalRatio,
       referenceCount: referenceCount)
-    if let limit = transformer.coupling.referenceLimit, referenceCount > limit {
-      throw .references(referenceCount, limit: limit)
-    }
     let (height, width) = (transformer.sampleHeight * spatialRatio, transformer.sampleWidth * spatialRatio)
     if transformer.usesLearnedEmbeddings, geometry.height != height || geometry.width != width {
       throw .fixedSize(geometry, height: height, width: width)
@@ -75,7 +72,6 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
   }
 
   package var naturalGuidance: Double { 6 }
-  package var hasExpert: Bool { transformer.readsReferences }
   package var readsPictures: Bool { false }
 
   /// `[1, F, C, H, W]` in latent frames and sizes.
@@ -86,10 +82,8 @@ package struct CogVideoXBackbone: VideoPromptBackbone {
     ]
   }
 
-  package func loadDenoiser(observer: @escaping RunObserver) throws -> CogVideoXDenoiser {
-    observer(.stage("load transformer", units: 0))
-    let model = try loadTransformer(observer: observer) { CogVideoXTransformer($0, transformer) }
-    return CogVideoXDenoiser(model: model, positionDesign: transformer.positionDesign)
+  package func makeDenoiser(in scope: ParameterScope) -> CogVideoXDenoiser {
+    CogVideoXDenoiser(CogVideoXTransformer(scope, transformer))
   }
 
   package func decode(

@@ -6,42 +6,41 @@ import VideoTransformers
 /// The CogVideoX transformer with its rotary tables.
 package struct CogVideoXDenoiser: VideoPromptDenoiser {
   private let model: CogVideoXTransformer
-  private let positionDesign: PositionDesign
 
-  package init(model: CogVideoXTransformer, positionDesign: PositionDesign) {
-    self.model = model
-    self.positionDesign = positionDesign
+  package init(_ model: CogVideoXTransformer) { self.model = model }
+
+  package func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _ conditions: CogVideoXConditions,
+    _ options: BackboneOptions
+  ) throws -> (target: Tensor, references: Tensor?) {
+    try predictAll(
+      latents, timesteps: [timestep], referenceTimesteps: referenceTimesteps, conditions, options)
   }
 
-  package func predict(
-    _ latents: Tensor, timestep: Double, _ conditions: CogVideoXConditions, _ options: BackboneOptions
-  ) throws -> Tensor {
-    try predictAll(latents, timestep: timestep, conditions, options).target
-  }
-
-  /// The predictions for the target, and for the references where the model makes them.
+  /// As above for several samples. Of clean references the expert is told the target's timestep.
   ///
-  /// - Parameter referenceTimesteps: of noised references, one each; nil tells the expert the target's.
+  /// - Parameter latents: one sample, which all captions share, or one for each caption; so also `timesteps`.
   func predictAll(
-    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]? = nil, _ conditions: CogVideoXConditions,
+    _ latents: Tensor, timesteps: [Double], referenceTimesteps: [Float]?, _ conditions: CogVideoXConditions,
     _ options: BackboneOptions
   ) throws -> (target: Tensor, references: Tensor?) {
     let batch = conditions.text.shape[0]
+    func shared(_ tensor: Tensor) -> Tensor { tensor.shape[0] == batch ? tensor : tensor.repeated(batch) }
     let configuration = model.configuration
     let frames = latents.shape[1]
     let grid = configuration.rotaryGrid(frames: frames, height: latents.shape[3], width: latents.shape[4])
     let isRotary = configuration.usesRotaryEmbeddings
     let reference = conditions.reference.map { reference in
       CogVideoXInput.Reference(
-        latents: reference.latents.repeated(batch), text: reference.text,
+        latents: shared(reference.latents), text: reference.text,
         rotary: isRotary
-          ? grid.referenceTable(count: reference.latents.shape[1] / frames, positionDesign) : nil,
+          ? grid.referenceTable(count: reference.latents.shape[1] / frames, configuration.positionDesign) : nil,
         timesteps: referenceTimesteps)
     }
     let input = CogVideoXInput(
-      latents: Tensor.concatenated([latents, conditions.image], axis: 2).repeated(batch), text: conditions.text,
-      timesteps: Array(repeating: Float(timestep), count: batch), rotary: isRotary ? grid.targetTable() : nil,
-      reference: reference)
+      latents: shared(.concatenated([latents, conditions.image], axis: 2)), text: conditions.text,
+      timesteps: (0..<batch).map { Float(timesteps[timesteps.count == 1 ? 0 : $0]) },
+      rotary: isRotary ? grid.targetTable() : nil, reference: reference)
     return try model.predict(input, context: options.context)
   }
 }

@@ -7,11 +7,11 @@ extension CogVideoXBackbone {
     let tokens = transformer.maxTextLength + latents[1] * (latents[3] / patch) * (latents[4] / patch)
     return [
       try textMemory(textEncoder, tokens: transformer.maxTextLength),
-      try autoencoderMemory("encode image and references") { autoencoderWork(geometry, isTiled: $0) },
+      try encodingMemory { autoencoderWork(geometry, isTiled: $0) },
       try denoisingMemory(
-        transformer, segments: "transformer_blocks", tokens: (1 + referenceCount) * tokens * (isGuided ? 2 : 1),
+        segments: "transformer_blocks", tokens: (1 + referenceCount) * tokens * (isGuided ? 2 : 1),
         feedForwardSize: 4 * transformer.hiddenSize),
-      try autoencoderMemory("decode video") { autoencoderWork(geometry, isTiled: $0) },
+      try decodingMemory { autoencoderWork(geometry, isTiled: $0) },
     ]
   }
 

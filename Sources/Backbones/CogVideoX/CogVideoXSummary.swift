@@ -1,13 +1,10 @@
 import Autoencoders
-import VideoTransformers
 
 extension CogVideoXBackbone {
   package func components() throws -> [ComponentSummary] {
     _ = try loadTokenizer()
     return [
-      try summary(
-        "transformer", transformerFacts("CogVideoX", transformer, textTokens: transformer.maxTextLength)
-      ) { _ = CogVideoXTransformer($0, transformer) },
+      try transformerSummary("CogVideoX", textTokens: transformer.maxTextLength),
       try summary(
         "vae",
         autoencoderFacts(

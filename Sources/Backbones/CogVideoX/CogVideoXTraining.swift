@@ -10,15 +10,13 @@ import VideoTransformers
 package struct CogVideoXTraining: TrainingModel {
   package let parameters: [Parameter]
   private let transformer: CogVideoXTransformer
-  private let denoiser: CogVideoXDenoiser
-  private let schedule: NoiseSchedule
+  let denoiser: CogVideoXDenoiser
+  let schedule: NoiseSchedule
   private let latents: CogVideoXLatents
   private let latentShape: Shape
   private let lowersTimesteps: Bool
-  private let noisyReferenceLevels: Int?
-
-  /// What the references' losses count together (published with the noisy references).
-  private static let referenceShare = 0.6
+  private let noisyReferences: NoisyReferences?
+  private let objective: ObjectivePlan
 
   /// - Parameters:
   ///   - parameters: of the transformer.
@@ -27,10 +25,11 @@ package struct CogVideoXTraining: TrainingModel {
   ///     references too; nil leaves them clean.
   package init(
     _ transformer: CogVideoXTransformer, parameters: [Parameter], latentShape: Shape, schedule: NoiseSchedule,
-    autoencoder: CogVideoXAutoencoderConfig, positionDesign: PositionDesign = .temporalBias,
-    noisyReferenceLevels: Int? = nil, faults: PublishedFaults = []
+    autoencoder: CogVideoXAutoencoderConfig, noisyReferenceLevels: Int? = nil,
+    objective: ObjectivePlan = ObjectivePlan(), faults: PublishedFaults = []
   ) {
-    self.noisyReferenceLevels = transformer.configuration.predictsReferences ? noisyReferenceLevels ?? 1 : nil
+    self.objective = objective
+    noisyReferences = NoisyReferences(levels: noisyReferenceLevels, for: transformer.configuration)
     self.parameters = parameters
     self.transformer = transformer
     latents = CogVideoXLatents(autoencoder: autoencoder)
@@ -38,9 +37,12 @@ package struct CogVideoXTraining: TrainingModel {
     var schedule = schedule
     schedule.roundsAmplitudes = faults.contains(.roundedAmplitudes)
     self.schedule = schedule
-    denoiser = CogVideoXDenoiser(model: transformer, positionDesign: positionDesign)
+    denoiser = CogVideoXDenoiser(transformer)
     lowersTimesteps = faults.contains(.loweredTimesteps)
   }
+
+  /// Whether the references have noise and losses of their own.
+  var noisesReferences: Bool { noisyReferences != nil }
 
   package func isUnread(_ key: String) -> Bool { transformer.makesUnreadQueries(key) }
 
@@ -66,30 +68,25 @@ package struct CogVideoXTraining: TrainingModel {
   package func evaluate(
     target clip: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
   ) throws -> Evaluation {
-    let timestep = timestep(draws.level)
-    let target = try video(clip, .target, draws)
-    let clean = try references.enumerated().map { try video($1, .reference($0), draws) }
-    let noised = try noised(clean, draws)
-    let conditions = try conditions(clip, references, videos: noised?.latents ?? clean, draws)
-    let noise = try draws.noise.noise(for: .initialLatents, shape: target.shape)
-    let noisy = schedule.noised(target, with: noise, at: [timestep])
+    let sample = try noised(DrawnSample(target: clip, references: references, draws: draws), timestep(draws.level))
+    let timestep = sample.timestep
     let velocities = try denoiser.predictAll(
-      noisy, timestep: Double(timestep), referenceTimesteps: noised?.timesteps.map(Float.init), conditions,
-      BackboneOptions(context: context, isGuided: false))
-    let prediction = schedule.velocity(of: velocities.target, noise: noisy, at: [timestep])
-    var loss = loss(of: prediction, target, at: timestep)
-    if let noised, let others = velocities.references {
-      let frames = latentShape[1]
-      for (index, reference) in clean.enumerated() {
-        let velocity = others.sliced(1, index * frames..<(index + 1) * frames).dense()
+      sample.noisy, timesteps: [Double(timestep)], referenceTimesteps: sample.references?.timesteps.map(Float.init),
+      sample.conditions, BackboneOptions(context: context, isGuided: false))
+    let prediction = schedule.velocity(of: velocities.target, noise: sample.noisy, at: [timestep])
+    var loss = loss(of: prediction, sample.target, at: timestep)
+    if objective.clipEnergy != nil { loss = loss.scaled(by: Float(weight(of: sample.target))) }
+    if let noisyReferences, let noised = sample.references, let others = velocities.references {
+      let clean = sample.clean
+      loss = noisyReferences.total(loss, predictions: others, count: clean.count, frameAxis: 1) { index, velocity in
         let (timestep, latents) = (noised.timesteps[index], noised.latents[index])
-        let own = self.loss(
-          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), reference, at: timestep)
-        loss = loss + own.scaled(by: Float(Self.referenceShare / Double(clean.count)))
+        return self.loss(
+          of: schedule.velocity(of: velocity, noise: latents, at: [timestep]), clean[index], at: timestep)
       }
     }
     return Evaluation(
-      timestep: timestep, target: target, noisy: noisy, conditions: conditions, prediction: prediction, loss: loss)
+      timestep: timestep, target: sample.target, noisy: sample.noisy, conditions: sample.conditions,
+      prediction: prediction, loss: loss)
   }
 
   private func loss(of prediction: Tensor, _ target: Tensor, at timestep: Int) -> Tensor {
@@ -98,26 +95,54 @@ package struct CogVideoXTraining: TrainingModel {
     return (error * error).sum().scaled(by: Float(weight / Double(target.count)))
   }
 
+  /// By the plan, from the energy of what happens in a clip.
+  func weight(of target: Tensor) -> Double {
+    let frames = (0..<target.shape[1]).map { target.sliced(1, $0..<$0 + 1) }
+    let energy = frames.dropFirst().reduce(0.0) { $0 + ($1 - frames[0]).squaredNorm() } / Double(target.count)
+    return objective.weight(energy: energy)
+  }
+
+  /// A sample as the denoiser sees it.
+  struct NoisedSample {
+    let timestep: Int
+    /// The noiseless target, and the same with noise.
+    let target: Tensor
+    let noisy: Tensor
+    /// The noiseless references, and the same with noise where they have any.
+    let clean: [Tensor]
+    let references: (timesteps: [Int], latents: [Tensor])?
+    let conditions: CogVideoXConditions
+  }
+
+  func noised(_ sample: DrawnSample, _ timestep: Int) throws -> NoisedSample {
+    let draws = sample.draws
+    let target = try video(sample.target, .target, draws)
+    let clean = try sample.references.enumerated().map { try video($1, .reference($0), draws) }
+    let noised = try noised(clean, draws)
+    let noise = try draws.noise.noise(for: .initialLatents, shape: target.shape)
+    return NoisedSample(
+      timestep: timestep, target: target, noisy: schedule.noised(target, with: noise, at: [timestep]), clean: clean,
+      references: noised,
+      conditions: try conditions(sample.target, sample.references, videos: noised?.latents ?? clean, draws))
+  }
+
   /// The references with noise, each at one of the lowest levels; nil where they stay clean.
   private func noised(
     _ references: [Tensor], _ draws: TrainingDraws
   ) throws -> (timesteps: [Int], latents: [Tensor])? {
-    guard let levels = noisyReferenceLevels else { return nil }
+    guard let noisyReferences else { return nil }
     let timesteps = references.indices.map { index in
-      let timestep = levels - 1 - min(Int(draws.referenceLevel(index) * Double(levels)), levels - 1)
+      let timestep = noisyReferences.rank(index, draws)
       return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
     }
-    let latents = try references.enumerated().map { index, reference in
-      let noise = try draws.noise.noise(for: .referenceNoise(index), shape: reference.shape)
-      return schedule.noised(reference, with: noise, at: [timesteps[index]])
-    }
-    return (timesteps, latents)
+    let noised = try noisyReferences.noised(references, draws) { schedule.noised($1, with: $2, at: [timesteps[$0]]) }
+    return (timesteps, noised.latents)
   }
 
   /// The published table falls from the last timestep to 0.
-  private func timestep(_ level: Double) -> Int {
+  func timestep(_ level: Double) -> Int {
     let count = schedule.cumulativeAlphas.count
-    let timestep = count - 1 - min(Int(level * Double(count)), count - 1)
+    let timestep = count - 1 - min(Int(objective.level(level) * Double(count)), count - 1)
     return lowersTimesteps ? NoiseSchedule.trainingTimestep(timestep) : timestep
   }
 

@@ -2,28 +2,18 @@ import Checkpoints
 import Layers
 import VideoTransformers
 
-extension CogVideoXConfiguration {
+extension MixtureConfiguration {
   /// The fields of a `config.json` that a training plan can change, as this configuration has them.
   var plannedFields: [String: JSONValue] {
-    var fields: [String: JSONValue] = [
-      "_class_name": .string(hasExpert ? "CogVideoXTransformer3DMOTModel" : "CogVideoXTransformer3DModel"),
-      "ablation_single_encoder": .bool(coupling == .crossAttention),
-      "ablation_residual_addition": .bool(coupling == .addition),
-      "ablation_single_branch": .bool(coupling == .inContext),
-      "position_design": .string(positionDesign.rawValue),
-      "reference_train_mode": predictsReferences ? .string(Self.independentReferences) : .null,
+    typealias Key = ReferenceDesign.CodingKeys
+    let fields: [Key: JSONValue] = [
+      .expertLayers: .list(expertLayers.map { .number("\($0)") }),
+      .singleEncoder: .bool(coupling == .crossAttention), .residualAddition: .bool(coupling == .addition),
+      .singleBranch: .bool(coupling == .inContext), .positionDesign: .string(positionDesign.rawValue),
+      .referenceTrainMode: predictsReferences ? .string(ReferenceDesign.independentReferences) : .null,
     ]
-    fields["block_idx_with_mot_ref"] = .list(expertLayers.map { .number("\($0)") })
-    return fields
-  }
-}
-
-extension WanConfiguration {
-  var plannedFields: [String: JSONValue] {
-    [
-      "_class_name": .string(hasExpert ? "WanTransformer3DMOTModel" : "WanTransformer3DModel"),
-      "block_idx_with_mot_ref": .list(expertLayers.map { .number("\($0)") }),
-    ]
+    return Dictionary(uniqueKeysWithValues: fields.map { ($0.key.rawValue, $0.value) })
+      .merging(["_class_name": .string(className)]) { $1 }
   }
 }
 
@@ -39,38 +29,26 @@ extension ConfigFile {
 
   private static func isDefault(_ key: String, _ value: JSONValue) -> Bool {
     value == .bool(false) || value == .null || value == .list([])
-      || (key == "position_design" && value == .string(PositionDesign.temporalBias.rawValue))
+      || (key == ReferenceDesign.CodingKeys.positionDesign.rawValue
+        && value == .string(PositionDesign.temporalBias.rawValue))
   }
 }
 
-extension CogVideoXBackbone {
+extension VideoPromptBackbone {
+  /// The transformer's `config.json`, with what a training plan changed of it.
   package func configurationText() throws -> String {
     try ConfigFile(path: additions.configurationFolder(directory) + "/config.json")
       .text(changing: transformer.plannedFields)
   }
 
-  package var adapterExport: AdapterExport? {
-    additions.plan?.adapterExport([
-      AdapterNote.coupling: transformer.coupling.rawValue,
-      AdapterNote.positionDesign: transformer.positionDesign.rawValue,
-    ])
-  }
-}
-
-extension WanBackbone {
-  package var adapterExport: AdapterExport? { additions.plan?.adapterExport([:]) }
-
-  package func configurationText() throws -> String {
-    try ConfigFile(path: additions.configurationFolder(directory) + "/config.json")
-      .text(changing: transformer.plannedFields)
-  }
-}
-
-extension TrainingPlan {
   /// What a file of the adapters that are trained says of itself; nil where none are.
-  func adapterExport(_ notes: [String: String]) -> AdapterExport? {
-    guard trained == .lora else { return nil }
+  package var adapterExport: AdapterExport? {
+    guard let plan = additions.plan, plan.trained == .lora else { return nil }
     return AdapterExport(
-      rank: adapters.rank, alpha: adapters.alpha, targets: adapters.expression, notes: notes)
+      rank: plan.adapters.rank, alpha: plan.adapters.alpha, targets: plan.adapters.expression,
+      notes: [
+        AdapterNote.coupling: transformer.coupling.rawValue,
+        AdapterNote.positionDesign: transformer.positionDesign.rawValue,
+      ])
   }
 }

@@ -5,12 +5,14 @@ import VideoTransformers
 /// What of a model is trained, from what start, and how the target learns of the references.
 ///
 /// Decoded from the keys of a training's YAML file, all optional: `start`, `train`, `layers`, `coupling`,
-/// `position-design`, `lora: {rank, alpha, targets}` and `noisy-references`.
+/// `position-design`, `lora: {rank, alpha, targets}`, `noisy-references` and `objective`.
 package struct TrainingPlan: Sendable, Equatable {
   /// Where the weights come from that no training has changed yet.
   package enum Start: String, Sendable, CaseIterable {
     /// The checkpoint; where it has no expert, the expert starts as a copy of the base.
     case checkpoint
+    /// As above, but an expert starts as a copy of the base even where the checkpoint has one.
+    case base
     /// Fresh values, drawn from the run's seed; of the checkpoint only configurations are read.
     case random
   }
@@ -36,6 +38,7 @@ package struct TrainingPlan: Sendable, Equatable {
   package var adapters = AdapterPlan()
   /// From how many of the lowest noise levels the references' is drawn; nil leaves them clean.
   package var noisyReferenceLevels: Int?
+  package var objective = ObjectivePlan()
 
   package init() {}
 }
@@ -48,6 +51,7 @@ extension TrainingPlan: Decodable {
     case positionDesign = "position-design"
     case lora
     case noisyReferences = "noisy-references"
+    case objective
   }
 
   /// Reads its keys and leaves others to other readers of the same file; throws `InvalidField` or `DecodingError`.
@@ -66,21 +70,12 @@ extension TrainingPlan: Decodable {
     if let noisyReferenceLevels {
       try InvalidField.check(Key.noisyReferences.rawValue, noisyReferenceLevels, in: 1...1000)
     }
-  }
-
-  private struct AnyKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
+    objective = try values.decodeIfPresent(ObjectivePlan.self, forKey: .objective) ?? objective
   }
 
   /// Throws if a mapping has a key that is not known.
   static func checkKeys(of decoder: any Decoder, known: [String], in parent: Key) throws {
-    let keys = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
-    if let unknown = keys.first(where: { !known.contains($0) }) {
-      throw InvalidField("\(parent.rawValue).\(unknown)", "is unknown; known are \(known.joined(separator: ", "))")
-    }
+    try InvalidField.checkKeys(of: decoder, known: known, in: parent.rawValue)
   }
 }
 
@@ -96,6 +91,7 @@ extension TrainingPlan {
     identity[Key.coupling.rawValue] = coupling?.rawValue
     identity[Key.positionDesign.rawValue] = positionDesign?.rawValue
     identity[Key.noisyReferences.rawValue] = noisyReferenceLevels.map { "\($0)" }
+    if objective != ObjectivePlan() { identity[Key.objective.rawValue] = "\(objective)" }
     if trained == .lora {
       identity[Key.lora.rawValue] = "\(adapters.rank), \(adapters.alpha), \(adapters.targets.joined(separator: " "))"
     }
@@ -127,36 +123,25 @@ extension TrainingPlan {
   ///
   /// - Parameter checkpoint: those of the directory; not called for a random start.
   package func weights(seed: UInt64, checkpoint: () throws -> any ParameterSource) rethrows -> any ParameterSource {
-    let base: any ParameterSource = start == .random ? FreshSource(seed: seed) : try checkpoint()
+    let base: any ParameterSource =
+      switch start {
+      case .checkpoint: try checkpoint()
+      case .base: BaseOnlySource(try checkpoint(), suffix: expertSuffix)
+      case .random: FreshSource(seed: seed)
+      }
     return CopiedExpertSource(base, suffix: expertSuffix)
   }
 
   /// The configuration of the model that is trained, from that of the checkpoint.
-  package func applied(to checkpoint: CogVideoXConfiguration) throws(InvalidField) -> CogVideoXConfiguration {
+  package func applied<Configuration: MixtureConfiguration>(
+    to checkpoint: Configuration
+  ) throws(InvalidField) -> Configuration {
     var configuration = checkpoint
     configuration.coupling = coupling ?? checkpoint.coupling
     configuration.positionDesign = positionDesign ?? checkpoint.positionDesign
     configuration.predictsReferences = noisyReferenceLevels != nil || checkpoint.predictsReferences
     configuration.expertLayers = try expertLayers(
       checkpoint.expertLayers, of: checkpoint.layerCount, coupling: configuration.coupling)
-    try configuration.validate()
-    return configuration
-  }
-
-  /// As above; Wan is known with its published coupling only.
-  package func applied(to checkpoint: WanConfiguration) throws(InvalidField) -> WanConfiguration {
-    guard coupling == nil || coupling == .mixture else {
-      throw InvalidField(Key.coupling.rawValue, "is for CogVideoX; Wan has 'mixture' only")
-    }
-    guard positionDesign == nil || positionDesign == .temporalBias else {
-      throw InvalidField(Key.positionDesign.rawValue, "is for CogVideoX; Wan has 'temporal-bias' only")
-    }
-    guard noisyReferenceLevels == nil else {
-      throw InvalidField(Key.noisyReferences.rawValue, "is for CogVideoX; Wan trains on clean references")
-    }
-    var configuration = checkpoint
-    configuration.expertLayers = try expertLayers(
-      checkpoint.expertLayers, of: checkpoint.layerCount, coupling: .mixture)
     try configuration.validate()
     return configuration
   }

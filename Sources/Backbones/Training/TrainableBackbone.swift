@@ -9,10 +9,6 @@ import Tensors
 package protocol TrainableBackbone: VideoPromptBackbone {
   associatedtype Training: TrainingModel
 
-  /// Whether expert training, as published, changes the parameter with this key.
-  func isPublishedTarget(_ key: String) -> Bool
-  /// The transformer's weights as they lie in the directory.
-  func openWeights() throws -> any ParameterSource
   /// Builds the transformer with its objective.
   ///
   /// - Parameters:
@@ -22,31 +18,37 @@ package protocol TrainableBackbone: VideoPromptBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> Training
+  /// Estimated bytes of a training step on one sample, besides weights and gradients.
+  func trainingWork(_ geometry: ClipGeometry, referenceCount: Int, recomputes: Bool) -> Int
   /// The same backbone, trained on clips that are noised in another way; nil for one that is not trained by flow matching.
   func trained(with noising: FlowNoising) -> Self?
-  /// Builds the transformer for prediction only.
-  func makeDenoiser(_ weights: any ParameterSource) throws -> Denoiser
 }
 
 extension TrainableBackbone {
   package func trained(with noising: FlowNoising) -> Self? { nil }
 
+  /// Whether expert training, as published, changes the parameter with this key.
+  package func isPublishedTarget(_ key: String) -> Bool { TrainingPlan().isTrained(key) }
+
   /// Whether the parameter with this key is trained: by the plan, or as published.
   package func isTrained(_ key: String) -> Bool { additions.plan?.isTrained(key) ?? isPublishedTarget(key) }
 
-  package func openWeights() throws -> any ParameterSource {
-    try additions.weights(directory)
+  /// The transformer's weights as they lie in the directory.
+  package func openWeights() throws -> any ParameterSource { try additions.weights(directory) }
+
+  /// Builds the transformer for prediction only.
+  package func makeDenoiser(_ weights: any ParameterSource) throws -> Denoiser {
+    try build(weights, adapters: additions.adapterSources(in: weights), makeDenoiser(in:)).model
   }
 
   /// Builds a model from these weights; throws unless they fit.
   func build<Model>(
     _ weights: any ParameterSource, adapters: [any AdapterSource],
-    ignoring ignorable: (String) -> Bool = { _ in false },
     training isTrained: @escaping @Sendable (String) -> Bool = { _ in false }, _ make: (ParameterScope) -> Model
   ) throws -> (model: Model, parameters: [Parameter]) {
     let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)
     let model = make(loader.root)
-    try loader.finish(ignoring: ignorable)
+    try loader.finish(ignoring: isUnusedKey)
     try loader.finishAdapters()
     return (model, loader.parameters)
   }

@@ -35,4 +35,20 @@ package struct TrainingDraws: Sendable {
 
   /// Apart from all streams that generation draws from.
   private static let stream: UInt64 = 5 << 48
+
+  /// For the second video of a pair that shares its references: the same levels and the same references, noise of its own.
+  package var ofOtherVideo: TrainingDraws {
+    TrainingDraws(level: level, noise: OtherVideoNoise(noise), referenceLevel: referenceLevel)
+  }
+}
+
+/// Noise of which the share of the target is another one.
+private struct OtherVideoNoise: NoiseSource {
+  private let noise: any NoiseSource
+
+  init(_ noise: any NoiseSource) { self.noise = noise }
+
+  func noise(for purpose: NoisePurpose, shape: Shape) throws -> Tensor {
+    try noise.noise(for: purpose.isOfReference ? purpose : .otherVideo(purpose), shape: shape)
+  }
 }

@@ -79,7 +79,6 @@ package struct WanBackbone: VideoPromptBackbone {
   /// What the published expert was trained and is shown on.
   package var naturalGeometry: ClipGeometry { ClipGeometry(height: 480, width: 832, frames: 49) }
   package var naturalGuidance: Double { 5 }
-  package var hasExpert: Bool { transformer.hasExpert }
   package var readsPictures: Bool { true }
 
   /// `[1, C, F, H, W]` in latent frames and sizes.
@@ -90,13 +89,9 @@ package struct WanBackbone: VideoPromptBackbone {
     ]
   }
 
-  package func loadDenoiser(observer: @escaping RunObserver) throws -> WanDenoiser {
-    observer(.stage("load transformer", units: 0))
-    let model = try loadTransformer(observer: observer, ignoring: WanTransformer.isUnusedKey) {
-      WanTransformer($0, transformer)
-    }
-    return WanDenoiser(model: model, positionDesign: .temporalBias)
-  }
+  package func makeDenoiser(in scope: ParameterScope) -> WanDenoiser { WanDenoiser(WanTransformer(scope, transformer)) }
+
+  package func isUnusedKey(_ key: String) -> Bool { WanTransformer.isUnusedKey(key) }
 
   package func decode(
     _ latents: Tensor, _ options: BackboneOptions, observer: @escaping RunObserver, frames: (Tensor) throws -> Void

@@ -42,11 +42,11 @@ package struct WanClipEncoder: ClipEncoder {
     let video = try autoencoder.encode(pixels, tiling: tiling, context: context)
     let image = try autoencoder.encode(
       WanLatents.conditionVideo(first, frames: frames), tiling: tiling, context: context)
-    let shown =
-      faults.contains(.stretchedPictures) ? StretchedPicture.clip(first.reshaped([3, height, width])) : clip.picture
-    return [
-      "video": video.moments, "image": image.mean, "picture": try pictures.tokens(of: shown, context: context),
-    ]
+    let picture =
+      faults.contains(.stretchedPictures)
+      ? try pictures.tokens(of: StretchedPicture(first.reshaped([3, height, width])), context: context)
+      : try pictures.tokens(of: clip.picture, context: context)
+    return ["video": video.moments, "image": image.mean, "picture": picture]
   }
 
   /// "text": the embedded caption.

@@ -9,16 +9,13 @@ package struct WanDenoiser: VideoPromptDenoiser {
   private static let referenceTimestep: Float = 1
 
   private let model: WanTransformer
-  private let positionDesign: PositionDesign
 
-  package init(model: WanTransformer, positionDesign: PositionDesign) {
-    self.model = model
-    self.positionDesign = positionDesign
-  }
+  package init(_ model: WanTransformer) { self.model = model }
 
-  package func predict(
-    _ latents: Tensor, timestep: Double, _ conditions: WanConditions, _ options: BackboneOptions
-  ) throws -> Tensor {
+  package func predictAll(
+    _ latents: Tensor, timestep: Double, referenceTimesteps: [Float]?, _ conditions: WanConditions,
+    _ options: BackboneOptions
+  ) throws -> (target: Tensor, references: Tensor?) {
     let batch = conditions.text.shape[0]
     let grid = model.configuration.rotaryGrid(latents.shape)
     let input = WanInput(
@@ -28,9 +25,9 @@ package struct WanDenoiser: VideoPromptDenoiser {
       reference: conditions.reference.map { reference in
         WanInput.Reference(
           latents: reference.latents.repeated(batch), text: reference.text, image: reference.pictures.repeated(batch),
-          timesteps: Array(repeating: Self.referenceTimestep, count: reference.count),
-          rotary: grid.referenceTable(count: reference.count, positionDesign))
+          timesteps: referenceTimesteps ?? Array(repeating: Self.referenceTimestep, count: reference.count),
+          rotary: grid.referenceTable(count: reference.count, model.configuration.positionDesign))
       })
-    return try model(input, context: options.context)
+    return try model.predict(input, context: options.context)
   }
 }

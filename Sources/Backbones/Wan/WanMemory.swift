@@ -9,44 +9,43 @@ extension WanBackbone {
     return [
       try textMemory(textEncoder, tokens: WanConfiguration.textLength),
       try pictureMemory(),
-      try autoencoderMemory("encode image and references") { encoderWork(geometry, isTiled: $0) },
+      try encodingMemory { encoderWork(geometry, isTiled: $0) },
       try denoisingMemory(
-        transformer, segments: "blocks", tokens: clips * tokens,
+        segments: "blocks", tokens: clips * tokens,
         contextTokens: clips * (WanConfiguration.textLength + imageEncoder.tokenCount),
         feedForwardSize: transformer.feedForwardSize),
-      try autoencoderMemory("decode video") { decoderWork(geometry, isTiled: $0) },
+      try decodingMemory { decoderWork(geometry, isTiled: $0) },
     ]
   }
 
   private func pictureMemory() throws -> StageMemory {
     let bytes = try weightBytes("image_encoder", segments: "vision_model.encoder.layers")
     let shape = imageEncoder.transformer
-    return StageMemory(
-      name: "look at image and references", weights: bytes.all, window: bytes.window,
+    return stage(
+      "look at image and references", bytes,
       work: 4 * imageEncoder.tokenCount * (8 * shape.width + shape.feedForwardSize))
   }
 
-  /// The frames of one chunk at full resolution: what goes into a convolution, what comes out, and what is kept of the
-  /// chunk before for each convolution there.
+  /// The clip, its first frame followed by grey ones, and a chunk on its way.
   private func encoderWork(_ geometry: ClipGeometry, isTiled: Bool) -> Int {
-    let area = area(geometry, isTiled: isTiled)
-    let pixels = 4 * 3 * geometry.frames * geometry.height * geometry.width
-    let kept = 2 * 2 * autoencoder.residualBlocks
-    return pixels * 2 + 4 * area * autoencoder.channels[0] * (4 * 2 + kept)
+    let (height, width) = extent(geometry, isTiled: isTiled)
+    return 2 * pixels(geometry)
+      + autoencoder.encodingBytes(frames: geometry.frames, height: height, width: width)
   }
 
+  /// A chunk on its way; with tiles, all frames of all of them before they are joined, and after.
   private func decoderWork(_ geometry: ClipGeometry, isTiled: Bool) -> Int {
-    let area = area(geometry, isTiled: isTiled)
-    // The last block takes twice its own channels; before it they are upsampled.
-    let kept = 2 * (2 * (autoencoder.residualBlocks + 1) + 1)
-    let tiles = isTiled ? 4 * 3 * geometry.frames * geometry.height * geometry.width * 2 : 0
-    return tiles + 4 * area * autoencoder.channels[0] * (autoencoder.temporalRatio * 3 + kept)
+    let (height, width) = extent(geometry, isTiled: isTiled)
+    return (isTiled ? 2 * pixels(geometry) : 0)
+      + autoencoder.decodingBytes(frames: geometry.frames, height: height, width: width)
   }
 
-  private func area(_ geometry: ClipGeometry, isTiled: Bool) -> Int {
+  private func pixels(_ geometry: ClipGeometry) -> Int { 4 * 3 * geometry.frames * geometry.height * geometry.width }
+
+  /// Height and width of what goes through the autoencoder at a time.
+  private func extent(_ geometry: ClipGeometry, isTiled: Bool) -> (height: Int, width: Int) {
+    guard isTiled else { return (geometry.height, geometry.width) }
     let tiling = autoencoder.defaultTiling
-    return isTiled
-      ? min(geometry.height, tiling.height.size) * min(geometry.width, tiling.width.size)
-      : geometry.height * geometry.width
+    return (min(geometry.height, tiling.height.size), min(geometry.width, tiling.width.size))
   }
 }

@@ -8,10 +8,7 @@ extension WanBackbone {
     _ = try loadTokenizer()
     let vision = imageEncoder.transformer
     return [
-      try summary(
-        "transformer", transformerFacts("Wan 2.1", transformer, textTokens: WanConfiguration.textLength),
-        ignoring: WanTransformer.isUnusedKey
-      ) { _ = WanTransformer($0, transformer) },
+      try transformerSummary("Wan 2.1", textTokens: WanConfiguration.textLength),
       try summary(
         "vae",
         autoencoderFacts(

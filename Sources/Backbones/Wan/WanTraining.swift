@@ -6,7 +6,7 @@ import Tensors
 import VideoTransformers
 
 /// A Wan transformer with the published objective: it predicts the flow from a noised target to noise, beside clean
-/// references.
+/// references; or the references' too, where they are noised.
 package struct WanTraining: TrainingModel {
   package let parameters: [Parameter]
   private let transformer: WanTransformer
@@ -16,14 +16,17 @@ package struct WanTraining: TrainingModel {
   private let latentShape: Shape
   private let pictureTokens: Int
   private let faults: PublishedFaults
+  private let noisyReferences: NoisyReferences?
 
   /// - Parameters:
   ///   - parameters: of the transformer.
   ///   - latentShape: of every clip, `[1, C, F, H, W]`.
   ///   - pictureTokens: tokens that the image encoder makes of a picture.
+  ///   - noisyReferenceLevels: from how many of the lowest noise levels a reference's is drawn, for a model that predicts
+  ///     references too; nil leaves them clean.
   package init(
     _ transformer: WanTransformer, parameters: [Parameter], latentShape: Shape, noising: FlowNoising,
-    autoencoder: WanAutoencoderConfig, pictureTokens: Int, positionDesign: PositionDesign = .temporalBias,
+    autoencoder: WanAutoencoderConfig, pictureTokens: Int, noisyReferenceLevels: Int? = nil,
     faults: PublishedFaults = []
   ) {
     self.parameters = parameters
@@ -33,7 +36,8 @@ package struct WanTraining: TrainingModel {
     self.latentShape = latentShape
     self.pictureTokens = pictureTokens
     self.faults = faults
-    denoiser = WanDenoiser(model: transformer, positionDesign: positionDesign)
+    noisyReferences = NoisyReferences(levels: noisyReferenceLevels, for: transformer.configuration)
+    denoiser = WanDenoiser(transformer)
   }
 
   package func isUnread(_ key: String) -> Bool { transformer.makesUnreadQueries(key) }
@@ -61,26 +65,58 @@ package struct WanTraining: TrainingModel {
     target clip: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
   ) throws -> Evaluation {
     let level = noising.level(at: draws.level)
-    let timestep = noising.timestep(of: level, truncates: faults.contains(.loweredTimesteps))
+    let timestep = timestep(of: level)
     let original = try video(clip, .target, draws)
-    let conditions = try conditions(clip, references, draws)
+    let clean = try references.enumerated().map { try video($1, .reference($0), draws) }
+    let noised = try noised(clean, draws)
+    let conditions = try conditions(clip, references, videos: noised?.latents ?? clean)
     let noise = try draws.noise.noise(for: .initialLatents, shape: original.shape)
     let noisy = noising.noised(original, with: noise, at: level)
     let target = noising.flow(of: original, noise: noise)
-    let prediction = try denoiser.predict(
-      noisy, timestep: timestep, conditions, BackboneOptions(context: context, isGuided: false))
-    let error = prediction - target
+    let predictions = try denoiser.predictAll(
+      noisy, timestep: timestep, referenceTimesteps: noised?.timesteps, conditions,
+      BackboneOptions(context: context, isGuided: false))
+    var loss = loss(of: predictions.target, target)
+    if let noisyReferences, let noised, let others = predictions.references {
+      loss = noisyReferences.total(loss, predictions: others, count: clean.count, frameAxis: 2) {
+        self.loss(of: $1, noised.flows[$0])
+      }
+    }
     return Evaluation(
-      level: level, timestep: timestep, noisy: noisy, conditions: conditions, target: target, prediction: prediction,
-      loss: (error * error).sum().scaled(by: 1 / Float(target.count)))
+      level: level, timestep: timestep, noisy: noisy, conditions: conditions, target: target,
+      prediction: predictions.target, loss: loss)
+  }
+
+  private func loss(of prediction: Tensor, _ target: Tensor) -> Tensor {
+    let error = prediction - target
+    return (error * error).sum().scaled(by: 1 / Float(target.count))
+  }
+
+  private func timestep(of level: Float) -> Double {
+    noising.timestep(of: level, truncates: faults.contains(.loweredTimesteps))
+  }
+
+  /// The references with noise, each at one of the lowest levels, and their flows; nil where they stay clean.
+  private func noised(
+    _ references: [Tensor], _ draws: TrainingDraws
+  ) throws -> (timesteps: [Float], latents: [Tensor], flows: [Tensor])? {
+    guard let noisyReferences else { return nil }
+    let levels = references.indices.map {
+      noising.level(index: noising.levelCount - 1 - noisyReferences.rank($0, draws))
+    }
+    let noised = try noisyReferences.noised(references, draws) { noising.noised($1, with: $2, at: levels[$0]) }
+    return (
+      levels.map { Float(timestep(of: $0)) }, noised.latents,
+      zip(references, noised.noise).map { noising.flow(of: $0, noise: $1) }
+    )
   }
 
   private func conditions(
-    _ target: EncodedClip, _ references: [EncodedClip], _ draws: TrainingDraws
+    _ target: EncodedClip, _ references: [EncodedClip], videos: [Tensor]
   ) throws -> WanConditions {
     guard !references.isEmpty || !transformer.configuration.hasExpert else { throw TrainingSampleFailure.noReference }
     let clips = try references.enumerated().map { index, clip in
-      Tensor.concatenated([try video(clip, .reference(index), draws), try condition(clip)], axis: 1)
+      Tensor.concatenated([videos[index], try condition(clip)], axis: 1)
     }
     let (texts, pictures) = (try references.map(text), try references.map(picture))
     return WanConditions(

@@ -1,4 +1,4 @@
-import Foundation
+import Pages
 
 /// Writes a result as one page that needs nothing else: tables, plots and clips.
 package struct HTMLReport {
@@ -12,35 +12,11 @@ package struct HTMLReport {
   }
 
   package var text: String {
-    let title = HTMLText.escaped("\(result.system) on \(result.benchmark)")
-    return """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(title)</title>
-      <style>
-      \(Self.resource(PackageResources.report_css))</style>
-      </head>
-      <body>
-      <h1>\(title)</h1>
-      \(introduction)
-      \(overview)
-      \(plots)
-      \(categories)
-      \(remarks)
-      \(clips)
-      \(samples)
-      <script>
-      \(Self.resource(PackageResources.report_js))</script>
-      </body>
-      </html>
-
-      """
+    HTMLPage(
+      title: "\(result.system) on \(result.benchmark)",
+      parts: [introduction, overview, plots, categories, remarks, clips, samples]
+    ).text
   }
-
-  private static func resource(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   // MARK: - Parts of the page
 
@@ -57,13 +33,13 @@ package struct HTMLReport {
 
   private var overview: String {
     let table = ReportTable.overview(result)
-    return "<h2>Overview</h2>" + Self.table(table, sortable: false, own: result.system)
+    return "<h2>Overview</h2>" + table.html(own: result.system)
   }
 
   private var plots: String {
     let figures = result.columns.compactMap { column in
       IntervalPlot(column, result).map { plot in
-        "<figure><figcaption>\(HTMLText.escaped(plot.title))</figcaption>\(plot.svg)</figure>"
+        HTMLPage.figure(plot.title, plot.svg)
       }
     }
     guard !figures.isEmpty else { return "" }
@@ -72,7 +48,7 @@ package struct HTMLReport {
 
   private var categories: String {
     guard let table = ReportTable.categories(result) else { return "" }
-    return "<h2>By category</h2>" + Self.table(table, sortable: true)
+    return "<h2>By category</h2>" + table.html(isSortable: true)
   }
 
   private var remarks: String {
@@ -125,33 +101,12 @@ package struct HTMLReport {
     return """
       <article class="sample" data-row="\(sample.row)" data-category="\(HTMLText.escaped(sample.category ?? ""))"\(attributes)>
       <h3>Row \(sample.row)\(name.isEmpty ? "" : ": \(HTMLText.escaped(name))")</h3>
-      \(strips[sample.row].map(Self.video) ?? "")
+      \(strips[sample.row]?.html ?? "")
       <p>\(HTMLText.escaped(sample.caption))</p>
       <dl>\(values)</dl>\(notes)
       </article>
       """
   }
 
-  private static func video(_ strip: ClipStrip) -> String {
-    let panels = strip.panels.map { "<span>\(HTMLText.escaped($0))</span>" }.joined()
-    return "<video muted loop playsinline preload=\"metadata\" width=\"\(strip.size.width)\" "
-      + "height=\"\(strip.size.height)\" src=\"data:video/mp4;base64,\(strip.data.base64EncodedString())\"></video>"
-      + "<div class=\"panels\">\(panels)</div>"
-  }
-
-  private var samples: String { "<h2>Samples</h2>" + Self.table(ReportTable.samples(result), sortable: true) }
-
-  private static func table(_ table: ReportTable, sortable: Bool, own: String? = nil) -> String {
-    let kinds = table.header.indices.map { $0 < table.textColumns ? " class=\"text\"" : "" }
-    let head = zip(table.header, kinds).map { title, kind in
-      let text = HTMLText.escaped(title)
-      return "<th\(kind)>\(sortable ? "<button type=\"button\">\(text)</button>" : text)</th>"
-    }.joined()
-    let body = table.rows.map { row in
-      let cells = zip(row, kinds).map { "<td\($1)>\(HTMLText.escaped($0))</td>" }.joined()
-      return "<tr\(own != nil && row.first == own ? " class=\"own\"" : "")>\(cells)</tr>"
-    }.joined()
-    return "<div class=\"wide\"><table\(sortable ? " class=\"sortable\"" : "")><thead><tr>\(head)</tr></thead>"
-      + "<tbody>\(body)</tbody></table></div>"
-  }
+  private var samples: String { "<h2>Samples</h2>" + ReportTable.samples(result).html(isSortable: true) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Pages
 
 /// A plot of one metric: a dot for each of the paper's systems and this one, or for each category where the paper has no
 /// values, with intervals where they are known. SVG that follows the page's colours through the classes `own`, `other`,
@@ -49,12 +50,12 @@ struct IntervalPlot {
     var parts = [
       "<svg viewBox=\"0 0 \(Self.text(Self.width)) \(Self.text(height))\" role=\"img\" aria-label=\"\(name)\">"
     ]
-    for step in Self.ticks(from, to) {
+    for step in PlotAxis.ticks(from, to) {
       parts.append(
         "<line class=\"grid\" x1=\"\(x(step))\" x2=\"\(x(step))\" y1=\"4\" y2=\"\(Self.text(height - 22))\"/>")
       parts.append(
         "<text class=\"label\" x=\"\(x(step))\" y=\"\(Self.text(height - 6))\" text-anchor=\"middle\">"
-          + "\(Self.tick(step))</text>")
+          + "\(PlotAxis.label(step))</text>")
     }
     for (index, mark) in marks.enumerated() {
       let y = Self.text(Double(index) * Self.lineHeight + 16)
@@ -73,17 +74,6 @@ struct IntervalPlot {
     return parts.joined() + "</svg>"
   }
 
-  /// Round numbers within a range, about four of them.
-  static func ticks(_ from: Double, _ to: Double) -> [Double] {
-    let rough = (to - from) / 4
-    guard rough > 0, rough.isFinite else { return [] }
-    let power = pow(10, log10(rough).rounded(.down))
-    let step = ([1, 2, 5, 10].first { $0 * power >= rough } ?? 10) * power
-    let first = (from / step).rounded(.up)
-    return (0..<8).map { (first + Double($0)) * step }.filter { $0 <= to }
-  }
-
-  private static func tick(_ value: Double) -> String { String(format: "%g", (value * 1e6).rounded() / 1e6) }
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
   private static func shortened(_ label: String, to length: Int) -> String {

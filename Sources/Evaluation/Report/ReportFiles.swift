@@ -1,4 +1,5 @@
 import Foundation
+import Pages
 import Runtime
 
 /// Writes all forms of a result into a folder.

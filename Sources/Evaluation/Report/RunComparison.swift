@@ -1,5 +1,6 @@
 import Compute
 import Foundation
+import Pages
 
 /// Two evaluations of the same benchmark, sample by sample.
 package struct RunComparison: Codable, Sendable {

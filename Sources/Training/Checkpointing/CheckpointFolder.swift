@@ -7,7 +7,7 @@ import Tensors
 /// One finished checkpoint.
 ///
 ///     step-000100/
-///       transformer/config.json, diffusion_pytorch_model.safetensors   as published pipelines have them
+///       transformer/config.json, diffusion_pytorch_model.safetensors   as published pipelines have them, or vae/...
 ///       pytorch_lora_weights.safetensors                               if adapters are trained
 ///       optimizer.safetensors
 ///       average.safetensors                                            if the run keeps moving averages
@@ -15,14 +15,16 @@ import Tensors
 package struct CheckpointFolder: Sendable, Equatable {
   static let optimizerFile = "optimizer.safetensors"
   static let averagesFile = "average.safetensors"
-  static let weightsFolder = "transformer"
 
   package let path: String
   package let manifest: CheckpointManifest
+  /// The folder of the weights: the pipeline's component that is trained.
+  private let component: String
 
   /// Opens a folder that has a manifest; its files are checked by `verify`.
-  init(path: String) throws {
+  init(path: String, component: String = "transformer") throws {
     self.path = path
+    self.component = component
     manifest = try CheckpointManifest(directory: path)
   }
 
@@ -44,7 +46,7 @@ package struct CheckpointFolder: Sendable, Equatable {
 
   /// Reads what a run goes on from; tensors are views of the files until they are changed.
   package func load() throws -> TrainingSnapshot {
-    let weights = try WeightStore(directory: "\(path)/\(Self.weightsFolder)")
+    let weights = try WeightStore(directory: "\(path)/\(component)")
     let optimizer = try SafetensorsReader(path: "\(path)/\(Self.optimizerFile)")
     var state = OptimizerState()
     for name in optimizer.names { state.tensors[name] = try optimizer.tensor(named: name) }
@@ -70,13 +72,13 @@ package struct CheckpointFolder: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - frozen: weights that are not trained but go into the checkpoint too.
-  ///   - configuration: path of the transformer's `config.json`, copied as it is.
+  ///   - configuration: path of the component's `config.json`, copied as it is.
   ///   - adapters: what a file of trained adapters says of itself; nil if none are trained.
   static func write(
     _ snapshot: TrainingSnapshot, frozen: [(key: String, tensor: Tensor)], configuration: String, run: RunIdentity,
-    logBytes: Int, adapters: AdapterExport? = nil, to directory: String
+    logBytes: Int, adapters: AdapterExport? = nil, component: String, to directory: String
   ) throws {
-    let weights = "\(directory)/\(weightsFolder)"
+    let weights = "\(directory)/\(component)"
     try makeFolder(weights)
     let config = try Data(contentsOf: URL(fileURLWithPath: configuration))
     try AtomicFile.write(config, to: "\(weights)/config.json")

@@ -10,7 +10,13 @@ import Tensors
 package struct CheckpointStore: Sendable {
   package let directory: String
 
-  package init(directory: String) { self.directory = directory }
+  /// Which of the pipeline's components is trained: the folder of the weights.
+  private let component: String
+
+  package init(directory: String, component: String = "transformer") {
+    self.directory = directory
+    self.component = component
+  }
 
   private static let prefix = "step-"
   private static let temporaryPrefix = ".partial-"
@@ -18,17 +24,19 @@ package struct CheckpointStore: Sendable {
   /// `step-000100`; steps of more digits sort by their number, not their name.
   package static func name(step: Int) -> String { prefix + String(format: "%06d", step) }
 
+  /// The step of which this is the name; nil for other names.
+  static func step(ofName name: String) -> Int? {
+    guard name.hasPrefix(prefix), let step = Int(name.dropFirst(prefix.count)), step >= 0, self.name(step: step) == name
+    else { return nil }
+    return step
+  }
+
   package func path(step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
   /// Steps of the folders that are named like checkpoints, falling.
   package var steps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    return names.compactMap { name in
-      guard name.hasPrefix(Self.prefix), let step = Int(name.dropFirst(Self.prefix.count)), step >= 0,
-        Self.name(step: step) == name
-      else { return nil }
-      return step
-    }.sorted(by: >)
+    return names.compactMap(Self.step(ofName:)).sorted(by: >)
   }
 
   // MARK: Saving
@@ -47,7 +55,7 @@ package struct CheckpointStore: Sendable {
       try makeFolder(temporary)
       try CheckpointFolder.write(
         snapshot, frozen: frozen, configuration: configuration, run: run, logBytes: logBytes, adapters: adapters,
-        to: temporary)
+        component: component, to: temporary)
       try AtomicFile.sync(temporary)
       // An unusable checkpoint of the same step, which resuming passed over.
       try? FileManager.default.removeItem(atPath: target)
@@ -59,7 +67,7 @@ package struct CheckpointStore: Sendable {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
     }
-    return try CheckpointFolder(path: target)
+    return try CheckpointFolder(path: target, component: component)
   }
 
   /// Removes temporary folders that a process which died has left; returns their names.
@@ -79,7 +87,7 @@ package struct CheckpointStore: Sendable {
   package func newest(_ report: (String) -> Void) throws -> CheckpointFolder? {
     for step in steps {
       do {
-        let folder = try CheckpointFolder(path: path(step: step))
+        let folder = try CheckpointFolder(path: path(step: step), component: component)
         try folder.verify()
         return folder
       } catch let failure as CheckpointFailure {
@@ -99,7 +107,7 @@ package struct CheckpointStore: Sendable {
   ///
   /// Nothing is removed unless the newest is whole, read back from disk.
   package func prune(keeping count: Int, andBest keepsBest: Bool) throws {
-    let folders = steps.compactMap { try? CheckpointFolder(path: path(step: $0)) }
+    let folders = steps.compactMap { try? CheckpointFolder(path: path(step: $0), component: component) }
     guard let newest = folders.first else { return }
     try newest.verify()
     var kept = Set(folders.prefix(max(1, count)).map(\.path))

@@ -15,6 +15,7 @@ package final class EncodedClipSource: Sendable {
   private let folder: DataFolder
   private let loader: ClipLoader
   private let cache: Kept?
+  private let digests = FileDigests()
   private let encoder = Mutex<(any ClipEncoder)?>(nil)
 
   private struct Kept: Sendable {
@@ -62,7 +63,7 @@ package final class EncodedClipSource: Sendable {
     }
   }
 
-  /// Whether the cache has a clip already; its file is read, but not decoded.
+  /// Whether the cache has a clip already; its file is read at most, not decoded.
   package func isKept(_ video: String) throws -> Bool {
     let path = try UnreadableVideo.catching(video) { try folder.file(video) }
     guard let cache, let key = try clipKey(path, video) else { return false }
@@ -76,7 +77,7 @@ package final class EncodedClipSource: Sendable {
 
   private func clipKey(_ path: String, _ video: String) throws -> LatentCache.Key? {
     guard let cache else { return nil }
-    let contents = try UnreadableVideo.catching(video) { try ContentDigest(ofFile: path).description }
+    let contents = try UnreadableVideo.catching(video) { try digests.digest(ofFile: path).description }
     return LatentCache.Key(kind: "clip", parts: [contents, cache.clipIdentity, loader.description])
   }
 

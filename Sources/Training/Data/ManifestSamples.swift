@@ -1,3 +1,4 @@
+import Datasets
 import Runtime
 
 /// The samples of a manifest as a trainer asks for them.
@@ -12,6 +13,7 @@ package struct ManifestSamples: SampleSource {
   }
 
   package var digest: String { pairs.digest }
+  package var badItems: BadItems { pairs.tally.items }
 
   package func sample(at index: Int) throws -> TrainingSample {
     let pair = try pairs.pair(at: index, observer: observer)

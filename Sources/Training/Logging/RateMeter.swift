@@ -9,6 +9,8 @@ struct RateMeter {
   /// Mean of the latest steps' seconds, each new one with the share `stepShare`.
   private var smoothedSeconds: Double?
   private var samplesPerSecond = 0.0
+  private var loggingSeconds = 0.0
+  private(set) var pace = RunPace()
 
   private static let stepShare = 0.1
 
@@ -17,13 +19,31 @@ struct RateMeter {
   mutating func beginStep() { start = DispatchTime.now().uptimeNanoseconds }
 
   mutating func finishStep(_ step: Int, samples: Int, loadingSeconds: Double) -> StepTiming {
-    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    let seconds = lap()
     let smoothed = smoothedSeconds.map { $0 + Self.stepShare * (seconds - $0) } ?? seconds
     smoothedSeconds = smoothed
     samplesPerSecond = Double(samples) / max(smoothed, 1e-9)
+    pace.steps += 1
+    pace.samples += samples
+    pace.seconds += seconds
+    pace.loadingSeconds += loadingSeconds
     return StepTiming(
-      step: step, seconds: seconds, loadingSeconds: loadingSeconds,
+      step: step, seconds: seconds, loadingSeconds: loadingSeconds, loggingSeconds: loggingSeconds,
       samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+  }
+
+  /// Call once everything about the step is written.
+  mutating func finishLogging() {
+    loggingSeconds = lap()
+    pace.seconds += loggingSeconds
+    pace.loggingSeconds += loggingSeconds
+  }
+
+  /// Seconds since the last call, or since the step began.
+  private mutating func lap() -> Double {
+    let now = DispatchTime.now().uptimeNanoseconds
+    defer { start = now }
+    return Double(now - start) / 1e9
   }
 
   /// `train 12/100  loss 1.2345  lr 1.0e-05  gradient 0.071  3.21 samples/s  0:27 left`

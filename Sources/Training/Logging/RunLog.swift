@@ -8,6 +8,7 @@ import Runtime
 package final class RunLog {
   package let path: String
   private let descriptor: Int32
+  private let encoder = JSONEncoder()
   package private(set) var byteCount: Int
 
   /// Opens or makes the file.
@@ -17,9 +18,17 @@ package final class RunLog {
     self.path = path
     self.descriptor = descriptor
     byteCount = Int(lseek(descriptor, 0, SEEK_END))
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   }
 
   deinit { close(descriptor) }
+
+  /// How numbers that JSON does not have are read back.
+  static var decoding: JSONDecoder.NonConformingFloatDecodingStrategy {
+    .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  }
 
   /// Cuts the file to its first bytes; returns whether it had that many.
   package func truncate(to length: Int) throws(FileFailure) -> Bool {
@@ -31,10 +40,6 @@ package final class RunLog {
   }
 
   package func append(_ record: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let line = try encoder.encode(record) + [UInt8(ascii: "\n")]
     try line.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
     byteCount += line.count

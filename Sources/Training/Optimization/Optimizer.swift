@@ -15,13 +15,30 @@ package protocol Optimizer: Sendable {
   /// A parameter that gets no call is left alone: neither its state nor its decay advance.
   mutating func update(_ parameter: Parameter, gradient: Tensor, gradientScale: Float, learningRate: Double)
 
+  /// As above for many parameters, each with its gradient.
+  mutating func update(
+    _ pairs: [(parameter: Parameter, gradient: Tensor)], gradientScale: Float, learningRate: Double)
+
   /// What the rule remembers, for a checkpoint; empty before the first update.
   var state: OptimizerState { get }
   /// Goes on from a saved state; throws `CheckpointFailure` if it does not fit the parameters.
   mutating func restore(_ state: OptimizerState, for parameters: [Parameter], path: String) throws
 }
 
+extension Optimizer {
+  package mutating func update(
+    _ pairs: [(parameter: Parameter, gradient: Tensor)], gradientScale: Float, learningRate: Double
+  ) {
+    for (parameter, gradient) in pairs {
+      update(parameter, gradient: gradient, gradientScale: gradientScale, learningRate: learningRate)
+    }
+  }
+}
+
 /// What an optimizer remembers, as named tensors and the number of updates of each parameter.
+///
+/// A tensor is named by its part in the rule and its parameter's key, "first.transformer_blocks.0…", so that it can be told
+/// whose it is.
 package struct OptimizerState: Sendable {
   package var tensors: [String: Tensor]
   package var updates: [String: Int]
@@ -30,6 +47,9 @@ package struct OptimizerState: Sendable {
     self.tensors = tensors
     self.updates = updates
   }
+
+  /// The key of the parameter that a tensor of this name belongs to.
+  static func parameterKey(of name: String) -> String { String(name.drop { $0 != "." }.dropFirst()) }
 }
 
 /// How weights that are trained, and the optimizer's state, are stored. Arithmetic is always in float32.

@@ -12,11 +12,14 @@ package struct TrainingProgress: Sendable, Equatable, Codable {
 
   private static let lossShare = 0.02
 
+  /// The mean after another loss.
+  static func smoothed(_ mean: Double?, _ loss: Double) -> Double { mean.map { $0 + lossShare * (loss - $0) } ?? loss }
+
   mutating func finishStep(loss: Double, isUpdated: Bool) {
     step += 1
     skippedInRow = isUpdated ? 0 : skippedInRow + 1
     if isUpdated {
-      smoothedLoss = smoothedLoss.map { $0 + Self.lossShare * (loss - $0) } ?? loss
+      smoothedLoss = Self.smoothed(smoothedLoss, loss)
     } else {
       skipped += 1
     }

@@ -161,7 +161,7 @@ private final class RecordedNoise: NoiseSource {
     let noise =
       switch purpose {
       case .initialLatents: initialLatents
-      case .target, .referenceNoise:
+      case .target, .referenceNoise, .otherVideo:
         throw GoldenFailure(path: "recorded noise", problem: "has no draws of a training")
       case .image: try posterior(0)
       case .reference(let index): try posterior(1 + index)

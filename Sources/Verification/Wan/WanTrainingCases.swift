@@ -189,7 +189,7 @@ struct WanTrainingCases {
       case .initialLatents: try tensors["step\(step).noise"]
       case .target: try tensors["step\(step).posterior_noise"]
       case .reference: try tensors["step\(step).reference_posterior_noise"]
-      case .image, .referenceFirstFrame, .referenceNoise, .sampling: .zeros(shape)
+      case .image, .referenceFirstFrame, .referenceNoise, .sampling, .otherVideo: .zeros(shape)
       }
     }
   }

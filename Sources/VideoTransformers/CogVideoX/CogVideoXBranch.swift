@@ -115,8 +115,10 @@ private struct ModulatedNorm: Sendable {
 
   /// Keys: `linear.*` `[6 D, time size]`, `norm.*` `[D]`.
   init(_ scope: ParameterScope, _ configuration: CogVideoXConfiguration) {
+    // A new model starts with closed gates, so that its blocks change nothing yet (Peebles & Xie 2023).
     modulation = Linear(
-      scope("linear"), inputs: configuration.timeEmbeddingSize, outputs: 6 * configuration.hiddenSize)
+      scope("linear"), inputs: configuration.timeEmbeddingSize, outputs: 6 * configuration.hiddenSize,
+      initially: .zeros)
     norm = LayerNorm(
       scope("norm"), width: configuration.hiddenSize, epsilon: Float(configuration.normEpsilon),
       isAffine: configuration.isNormAffine)

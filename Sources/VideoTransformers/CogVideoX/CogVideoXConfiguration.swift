@@ -3,7 +3,9 @@ import Checkpoints
 /// The `config.json` of a CogVideoX transformer, with or without a Video-As-Prompt expert.
 ///
 /// Absent fields take the defaults of the published model class.
-package struct CogVideoXConfiguration: MixtureConfiguration, ValidatedConfig {
+package struct CogVideoXConfiguration: MixtureConfiguration {
+  package static let family = "CogVideoX"
+
   package var headCount = 30
   package var headSize = 64
   package var inChannels = 16
@@ -29,20 +31,12 @@ package struct CogVideoXConfiguration: MixtureConfiguration, ValidatedConfig {
   package var usesRotaryEmbeddings = false
   package var usesLearnedEmbeddings = false
   package var usesPatchBias = true
-  package var expertLayers: [Int] = []
-  /// How the target learns of the references.
-  package var coupling = Coupling.mixture
-  /// Where the references stand on the rotary axes.
-  package var positionDesign = PositionDesign.temporalBias
-  /// Whether the expert predicts the references too, which are then noised in training.
-  package var predictsReferences = false
+  package var references = ReferenceDesign()
 
   package init() {}
 
   /// Latent frames of a clip of `sampleFrames`.
   package var sampleLatentFrames: Int { (sampleFrames - 1) / temporalCompressionRatio + 1 }
-  /// Whether the model reads reference videos.
-  package var readsReferences: Bool { hasExpert || coupling == .inContext }
 }
 
 extension CogVideoXConfiguration: Decodable {
@@ -70,21 +64,12 @@ extension CogVideoXConfiguration: Decodable {
     case usesRotaryEmbeddings = "use_rotary_positional_embeddings"
     case usesLearnedEmbeddings = "use_learned_positional_embeddings"
     case usesPatchBias = "patch_bias"
-    case expertLayers = "block_idx_with_mot_ref"
     // Settings this implementation knows one value of.
     case activation = "activation_fn"
     case timestepActivation = "timestep_activation_fn"
     case temporalPatchSize = "patch_size_t"
     case ofsEmbeddingSize = "ofs_embed_dim"
     case expertHeadSize = "attention_head_dim_mot_ref"
-    case effectTypes = "supported_effect_types"
-    case referenceEmbeddings = "num_ref_embeddings"
-    case referenceTrainMode = "reference_train_mode"
-    case singleEncoder = "ablation_single_encoder"
-    case residualAddition = "ablation_residual_addition"
-    // Settings of this program, which published code passes over; it gives them to the trainer instead.
-    case singleBranch = "ablation_single_branch"
-    case positionDesign = "position_design"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -112,34 +97,13 @@ extension CogVideoXConfiguration: Decodable {
     try values.read(.usesRotaryEmbeddings, into: &usesRotaryEmbeddings)
     try values.read(.usesLearnedEmbeddings, into: &usesLearnedEmbeddings)
     try values.read(.usesPatchBias, into: &usesPatchBias)
-    try values.read(.expertLayers, into: &expertLayers)
+    references = try ReferenceDesign(from: decoder)
 
     try values.require("gelu-approximate", forKey: .activation)
     try values.require("silu", forKey: .timestepActivation)
     try values.require(nil as Int?, forKey: .temporalPatchSize)
     try values.require(nil as Int?, forKey: .ofsEmbeddingSize)
     try values.require(headSize, forKey: .expertHeadSize)
-    try values.require(nil as [String]?, forKey: .effectTypes)
-    try values.require(nil as Int?, forKey: .referenceEmbeddings)
-    try values.require(Self.independentReferences, forKey: .referenceTrainMode)
-    predictsReferences = try values.decodeIfPresent(String.self, forKey: .referenceTrainMode) != nil
-    coupling = try Self.coupling(values)
-    positionDesign = try values.choice(forKey: .positionDesign, else: .temporalBias)
-  }
-
-  /// The published training mode in which references are noised and predicted.
-  package static let independentReferences = "reference_independent"
-
-  private static func coupling(_ values: KeyedDecodingContainer<CodingKeys>) throws -> Coupling {
-    let named: [(key: CodingKeys, coupling: Coupling)] = [
-      (.singleBranch, .inContext), (.singleEncoder, .crossAttention), (.residualAddition, .addition),
-    ]
-    let chosen = try named.filter { try values.decodeIfPresent(Bool.self, forKey: $0.key) == true }
-    guard chosen.count < 2 else {
-      throw InvalidField(
-        chosen[1].key.rawValue, "contradicts '\(chosen[0].key.rawValue)'; only one of them may be true")
-    }
-    return chosen.first?.coupling ?? .mixture
   }
 
   package func validate() throws(InvalidField) {
@@ -167,14 +131,6 @@ extension CogVideoXConfiguration: Decodable {
     guard temporalInterpolationScale > 0, temporalInterpolationScale.isFinite else {
       throw InvalidField(CodingKeys.temporalInterpolationScale.rawValue, "must be positive")
     }
-    try InvalidField.check(
-      CodingKeys.expertLayers.rawValue, expertLayers: expertLayers, layerCount: layerCount)
-    guard coupling.hasExpert || !hasExpert else {
-      throw InvalidField(CodingKeys.singleBranch.rawValue, "is true, but there are blocks with an expert")
-    }
-    guard !predictsReferences || (hasExpert && coupling == .mixture) else {
-      throw InvalidField(
-        CodingKeys.referenceTrainMode.rawValue, "needs blocks with an expert that shares attention with the base")
-    }
+    try references.validate(layerCount: layerCount)
   }
 }

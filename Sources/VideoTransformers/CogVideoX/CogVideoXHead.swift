@@ -19,11 +19,12 @@ struct CogVideoXHead: Sendable {
     }
     finalNorm = norm(scope("norm_final\(suffix)"))
     let outputNorm = scope("norm_out\(suffix)")
-    modulation = Linear(outputNorm("linear"), inputs: configuration.timeEmbeddingSize, outputs: 2 * width)
+    modulation = Linear(
+      outputNorm("linear"), inputs: configuration.timeEmbeddingSize, outputs: 2 * width, initially: .zeros)
     self.norm = norm(outputNorm("norm"))
     output = Linear(
       scope("proj_out\(suffix)"), inputs: width,
-      outputs: configuration.outChannels * configuration.patchSize * configuration.patchSize)
+      outputs: configuration.outChannels * configuration.patchSize * configuration.patchSize, initially: .zeros)
   }
 
   /// `[B, N, D]` to `[B, N, C p p]`, channel outermost.

@@ -74,10 +74,9 @@ package struct CogVideoXTransformer: Sendable {
     self.configuration = configuration
     embedding = Embedding(scope, suffix: "", configuration)
     expertEmbedding = configuration.hasExpert ? Embedding(scope, suffix: expertSuffix, configuration) : nil
-    blocks = MixtureStack(
-      scope("transformer_blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers,
-      coupling: configuration.coupling, readsReference: configuration.predictsReferences
-    ) { CogVideoXBranch($0, suffix: $1, configuration) }
+    blocks = MixtureStack(scope("transformer_blocks"), configuration) {
+      CogVideoXBranch($0, suffix: $1, configuration)
+    }
     head = CogVideoXHead(scope, suffix: "", configuration)
     expertHead = configuration.predictsReferences ? CogVideoXHead(scope, suffix: expertSuffix, configuration) : nil
   }
@@ -104,8 +103,8 @@ package struct CogVideoXTransformer: Sendable {
       if configuration.coupling == .inContext {
         streams.target = .concatenated([streams.target] + inContext(clips, input), axis: 1)
         target = CogVideoXConditioning(
-          timeEmbeddings: target.timeEmbeddings, rotary: RotaryTable.joined(input.rotary, clips.rotary),
-          textCount: textCount)
+          timeEmbeddings: target.timeEmbeddings,
+          rotary: input.rotary.flatMap { own in clips.rotary.map(own.followed(by:)) }, textCount: textCount)
         conditioning = StreamConditioning(target: target, reference: nil)
       } else if let expertEmbedding {
         streams.reference = embedReferences(clips, frames: input.latents.shape[1], expertEmbedding, context)
@@ -151,12 +150,11 @@ package struct CogVideoXTransformer: Sendable {
       context.probe("temb_mot_ref", time)
       return time.activated(.silu)
     }
-    // An expert that runs by itself has the target's positions, as published; only the base tells them apart.
-    let isAlone = configuration.coupling != .mixture
     return StreamConditioning(
       target: target,
       reference: CogVideoXConditioning(
-        timeEmbeddings: times, rotary: isAlone ? input.rotary : clips.rotary, textCount: textCount),
+        timeEmbeddings: times, rotary: configuration.coupling.expertRunsAlone ? input.rotary : clips.rotary,
+        textCount: textCount),
       referenceForBase: CogVideoXConditioning(
         timeEmbeddings: target.timeEmbeddings, rotary: clips.rotary, textCount: textCount))
   }

@@ -14,6 +14,14 @@ package struct WanConditioning: Sendable {
     self.rotary = rotary
   }
 
+  /// The same for another clip of one size, at positions of its own; its captions and pictures are not told apart.
+  func onClip(of tokens: Int, rotary: RotaryTable) -> WanConditioning {
+    WanConditioning(
+      parts: parts.prefix(1).map {
+        Part(tokens: 0..<tokens, modulation: $0.modulation, text: $0.text, image: $0.image)
+      }, rotary: rotary)
+  }
+
   /// One clip's share of a stream.
   package struct Part: Sendable {
     let tokens: Range<Int>

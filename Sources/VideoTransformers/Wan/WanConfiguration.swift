@@ -3,7 +3,9 @@ import Checkpoints
 /// The `config.json` of a Wan 2.1 image-to-video transformer, with or without a Video-As-Prompt expert.
 ///
 /// Absent fields take the defaults of the published model class.
-package struct WanConfiguration: MixtureConfiguration, ValidatedConfig {
+package struct WanConfiguration: MixtureConfiguration {
+  package static let family = "Wan"
+
   /// Latent frames, rows and columns of a token.
   package var patchSize = [1, 2, 2]
   package var headCount = 40
@@ -21,7 +23,7 @@ package struct WanConfiguration: MixtureConfiguration, ValidatedConfig {
   package var normEpsilon = 1e-6
   /// Positions on each rotary axis of the target.
   package var positionLimit = 1024
-  package var expertLayers: [Int] = []
+  package var references = ReferenceDesign()
 
   package init() {}
 
@@ -44,15 +46,11 @@ extension WanConfiguration: Decodable {
     case normalizesCrossAttention = "cross_attn_norm"
     case normEpsilon = "eps"
     case positionLimit = "rope_max_seq_len"
-    case expertLayers = "block_idx_with_mot_ref"
     // Settings this implementation knows one value of.
     case queryKeyNorm = "qk_norm"
     case imageKeySize = "added_kv_proj_dim"
     case imagePositions = "pos_embed_seq_len"
     case expertHeadSize = "attention_head_dim_mot_ref"
-    case effectTypes = "supported_effect_types"
-    case referenceEmbeddings = "num_ref_embeddings"
-    case referenceTrainMode = "reference_train_mode"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -71,7 +69,7 @@ extension WanConfiguration: Decodable {
     try values.read(.normalizesCrossAttention, into: &normalizesCrossAttention)
     try values.read(.normEpsilon, into: &normEpsilon)
     try values.read(.positionLimit, into: &positionLimit)
-    try values.read(.expertLayers, into: &expertLayers)
+    references = try ReferenceDesign(from: decoder)
 
     guard let imageSize = try values.decodeIfPresent(Int.self, forKey: .imageEmbeddingSize) else {
       throw InvalidField(
@@ -88,9 +86,6 @@ extension WanConfiguration: Decodable {
     try values.require("rms_norm_across_heads", forKey: .queryKeyNorm)
     try values.require(nil as Int?, forKey: .imagePositions)
     try values.require(headSize, forKey: .expertHeadSize)
-    try values.require(nil as [String]?, forKey: .effectTypes)
-    try values.require(nil as Int?, forKey: .referenceEmbeddings)
-    try values.require(nil as String?, forKey: .referenceTrainMode)
   }
 
   package func validate() throws(InvalidField) {
@@ -114,7 +109,6 @@ extension WanConfiguration: Decodable {
     guard normEpsilon > 0, normEpsilon < 1 else {
       throw InvalidField(CodingKeys.normEpsilon.rawValue, "must lie between 0 and 1, not \(normEpsilon)")
     }
-    try InvalidField.check(
-      CodingKeys.expertLayers.rawValue, expertLayers: expertLayers, layerCount: layerCount)
+    try references.validate(layerCount: layerCount)
   }
 }

@@ -48,6 +48,9 @@ package struct WanInput: Sendable {
 /// The Wan 2.1 image-to-video diffusion transformer with a Mixture-of-Transformers expert on the configured blocks
 /// ("WanTransformer3DMOTModel"); without a reference, or without expert blocks, the plain image-to-video model.
 ///
+/// The configuration's `coupling` makes it one of the paper's ablations, by the rules that the published code has for
+/// CogVideoX.
+///
 /// References pass through blocks without an expert unchanged. The published code knows one reference; several are told
 /// apart by their rotary positions, and each attends to its own caption and image.
 package struct WanTransformer: Sendable {
@@ -55,9 +58,8 @@ package struct WanTransformer: Sendable {
   private let embedding: Embedding
   private let expertEmbedding: Embedding?
   private let blocks: MixtureStack<WanBranch>
-  private let outputTable: Parameter
-  private let outputNorm: LayerNorm
-  private let output: Linear
+  private let head: WanHead
+  private let expertHead: WanHead?
 
   /// Patches and conditions of one branch.
   private struct Embedding: Sendable {
@@ -74,18 +76,11 @@ package struct WanTransformer: Sendable {
 
   package init(_ scope: ParameterScope, _ configuration: WanConfiguration) {
     self.configuration = configuration
-    let width = configuration.hiddenSize
     embedding = Embedding(scope, suffix: "", configuration)
     expertEmbedding = configuration.hasExpert ? Embedding(scope, suffix: expertSuffix, configuration) : nil
-    blocks = MixtureStack(
-      scope("blocks"), count: configuration.layerCount, expertLayers: configuration.expertLayers
-    ) { WanBranch($0, suffix: $1, configuration) }
-    outputTable = scope.parameter(
-      "scale_shift_table", [1, 2, width], initially: .normal(deviation: 1 / Float(width).squareRoot()))
-    outputNorm = LayerNorm(
-      scope("norm_out"), width: width, epsilon: Float(configuration.normEpsilon), isAffine: false)
-    output = Linear(
-      scope("proj_out"), inputs: width, outputs: configuration.outChannels * configuration.patchSize.reduce(1, *))
+    blocks = MixtureStack(scope("blocks"), configuration) { WanBranch($0, suffix: $1, configuration) }
+    head = WanHead(scope, suffix: "", configuration)
+    expertHead = configuration.predictsReferences ? WanHead(scope, suffix: expertSuffix, configuration) : nil
   }
 
   /// Whether published files carry a key without use.
@@ -99,32 +94,66 @@ package struct WanTransformer: Sendable {
 
   /// Predicts noise minus sample of the target, `[B, out channels, F, H, W]`.
   package func callAsFunction(_ input: WanInput, context: RunContext = RunContext()) throws -> Tensor {
-    let batch = input.latents.shape[0]
-    let stream = patches(of: input.latents, embedding, context)
-    let conditions = context.scoped("condition_embedder")
-    let time = embedding.conditions.embed(timesteps: input.timesteps, conditions)
-    let contexts = embedding.conditions.embed(text: input.text, image: input.image, conditions)
-    let target = WanConditioning(
-      parts: [
-        WanConditioning.Part(
-          tokens: 0..<stream.shape[1], modulation: time.modulation.reshaped([batch, 6, configuration.hiddenSize]),
-          text: contexts.text, image: contexts.image)
-      ], rotary: input.rotary)
+    try predict(input, context: context).target
+  }
 
-    var streams = MixtureStreams(target: stream, reference: nil)
-    var reference: WanConditioning?
+  /// Predicts noise minus sample of the target, and of the references where the model does: `[B, out channels, m F, H, W]`.
+  ///
+  /// The published model with predicted references takes the target's tokens for theirs, which leaves the references'
+  /// untrained; here each head reads its own stream.
+  package func predict(
+    _ input: WanInput, context: RunContext = RunContext()
+  ) throws -> (target: Tensor, references: Tensor?) {
+    let target = embed(input, context)
+    var reference: Stream?
+    var conditioning = StreamConditioning(target: target.conditioning, reference: nil)
     if let expertEmbedding, let clips = input.reference {
-      let stream = patches(of: clips.latents, expertEmbedding, context)
-      streams.reference = stream
-      reference = condition(clips, tokens: stream.shape[1], expertEmbedding, context)
+      let stream = embed(clips, positions: input.rotary, expertEmbedding, context)
+      reference = stream
+      conditioning = StreamConditioning(
+        target: target.conditioning, reference: stream.conditioning,
+        referenceForBase: target.conditioning.onClip(of: stream.tokens.shape[1], rotary: clips.rotary))
     }
     let finished = try blocks(
-      streams, StreamConditioning(target: target, reference: reference), context: context
+      MixtureStreams(target: target.tokens, reference: reference?.tokens), conditioning, context: context
     ) { index, streams in
       context.probe("block\(index).target", streams.target)
       if let stream = streams.reference { context.probe("block\(index).reference", stream) }
     }
-    return unpatched(predict(finished.target, time.time), input.latents.shape)
+    // In one sequence with references, the target comes first.
+    let own = finished.target.sliced(1, 0..<input.rotary.tokens)
+    let prediction = unpatched(head(own, target.times), input.latents.shape)
+    guard let expertHead, let stream = finished.reference, let reference, let clips = input.reference else {
+      return (prediction, nil)
+    }
+    return (prediction, unpatched(expertHead(stream, reference.times), clips.latents.shape))
+  }
+
+  /// A stream with what it is processed under.
+  private struct Stream {
+    /// `[B, N, D]`
+    let tokens: Tensor
+    let conditioning: WanConditioning
+    /// The embedded timesteps of its clips, `[B, D]` each.
+    let times: [Tensor]
+  }
+
+  /// The target, and behind it the references where they share its sequence; all under the target's conditions.
+  private func embed(_ input: WanInput, _ context: RunContext) -> Stream {
+    let batch = input.latents.shape[0]
+    var tokens = patches(of: input.latents, embedding, context)
+    var rotary = input.rotary
+    if configuration.coupling == .inContext, let clips = input.reference {
+      tokens = .concatenated([tokens, embedding.patches(clips.latents)], axis: 1)
+      rotary = rotary.followed(by: clips.rotary)
+    }
+    let conditions = context.scoped("condition_embedder")
+    let time = embedding.conditions.embed(timesteps: input.timesteps, conditions)
+    let contexts = embedding.conditions.embed(text: input.text, image: input.image, conditions)
+    let part = WanConditioning.Part(
+      tokens: 0..<tokens.shape[1], modulation: time.modulation.reshaped([batch, 6, configuration.hiddenSize]),
+      text: contexts.text, image: contexts.image)
+    return Stream(tokens: tokens, conditioning: WanConditioning(parts: [part], rotary: rotary), times: [time.time])
   }
 
   private func patches(of latents: Tensor, _ embedding: Embedding, _ context: RunContext) -> Tensor {
@@ -133,11 +162,15 @@ package struct WanTransformer: Sendable {
     return tokens
   }
 
-  /// Each reference has a timestep, a caption and an image of its own.
-  private func condition(
-    _ clips: WanInput.Reference, tokens: Int, _ embedding: Embedding, _ context: RunContext
-  ) -> WanConditioning {
+  /// The references for the expert; each has a timestep, a caption and an image of its own.
+  ///
+  /// - Parameter positions: the target's.
+  private func embed(
+    _ clips: WanInput.Reference, positions: RotaryTable, _ embedding: Embedding, _ context: RunContext
+  ) -> Stream {
     let (count, batch) = (clips.timesteps.count, clips.latents.shape[0])
+    let tokens = patches(of: clips.latents, embedding, context)
+    let length = tokens.shape[1] / count
     let conditions = context.scoped("condition_embedder\(embedding.suffix)")
     let time = embedding.conditions.embed(timesteps: clips.timesteps, conditions)
     let contexts = embedding.conditions.embed(text: clips.text, image: clips.image, conditions)
@@ -145,24 +178,18 @@ package struct WanTransformer: Sendable {
       let length = tensor.shape[1] / count
       return tensor.sliced(1, index * length..<(index + 1) * length).dense()
     }
-    return WanConditioning(
-      parts: (0..<count).map { index in
-        WanConditioning.Part(
-          tokens: tokens / count * index..<tokens / count * (index + 1),
-          modulation: time.modulation.sliced(0, index..<index + 1).reshaped([1, 6, configuration.hiddenSize])
-            .repeated(batch),
-          text: share(contexts.text, index), image: share(contexts.image, index))
-      }, rotary: clips.rotary)
-  }
-
-  /// - Parameter time: the embedded timestep itself, not what the blocks are modulated by: `[B, D]`.
-  private func predict(_ stream: Tensor, _ time: Tensor) -> Tensor {
-    let (batch, width) = (time.shape[0], configuration.hiddenSize)
-    let rows = Tensor.concatenated([time, time], axis: 1).reshaped([batch, 2, width])
-      .addingRows(outputTable.tensor[0]).reshaped([batch, 2 * width])  // shift, then scale
-    let modulation = Modulation(
-      tokens: 0..<stream.shape[1], scale: rows.sliced(1, width..<2 * width), shift: rows.sliced(1, 0..<width))
-    return output(outputNorm(stream, [modulation]))  // [B, N, patch rows, patch columns, C], channel innermost
+    let parts = (0..<count).map { index in
+      WanConditioning.Part(
+        tokens: length * index..<length * (index + 1),
+        modulation: time.modulation.sliced(0, index..<index + 1).reshaped([1, 6, configuration.hiddenSize])
+          .repeated(batch),
+        text: share(contexts.text, index), image: share(contexts.image, index))
+    }
+    return Stream(
+      tokens: tokens,
+      conditioning: WanConditioning(
+        parts: parts, rotary: configuration.coupling.expertRunsAlone ? positions : clips.rotary),
+      times: (0..<count).map { time.time.sliced(0, $0..<$0 + 1).repeated(batch) })
   }
 
   private func unpatched(_ tokens: Tensor, _ shape: Shape) -> Tensor {
@@ -171,38 +198,5 @@ package struct WanTransformer: Sendable {
     return tokens.reshaped([batch, frames, height / rows, width / columns, rows, columns, channels])
       .permuted(0, 6, 1, 2, 4, 3, 5)
       .reshaped([batch, channels, frames, height, width])
-  }
-}
-
-/// Turns latents into tokens: a convolution whose stride is the size of a patch.
-struct WanPatchEmbedding: Sendable {
-  private let weight: Parameter
-  private let bias: Parameter
-  private let rows: Int
-  private let columns: Int
-
-  /// Keys: `weight` `[D, C, 1, patch rows, patch columns]`, `bias` `[D]`.
-  init(_ scope: ParameterScope, _ configuration: WanConfiguration) {
-    rows = configuration.patchSize[1]
-    columns = configuration.patchSize[2]
-    weight = scope.parameter("weight", [configuration.hiddenSize, configuration.inChannels, 1, rows, columns])
-    bias = scope.parameter(
-      "bias", [configuration.hiddenSize], initially: .uniform(fanIn: configuration.inChannels * rows * columns))
-  }
-
-  /// `[B, C, F, H, W]` to `[B, F H/rows W/columns, D]`, in (frame, row, column) order.
-  func callAsFunction(_ latents: Tensor) -> Tensor {
-    let (batch, channels, frames) = (latents.shape[0], latents.shape[1], latents.shape[2])
-    let (height, width) = (latents.shape[3] / rows, latents.shape[4] / columns)
-    let size = channels * rows * columns
-    return latents.reshaped([batch, channels, frames, height, rows, width, columns])
-      .permuted(0, 2, 3, 5, 1, 4, 6)
-      .reshaped([batch, frames * height * width, size])
-      .linear(weight.tensor.reshaped([weight.shape[0], size]), bias: bias.tensor)
-  }
-
-  /// Tokens in the convolution's own layout, `[B, D, F, H/rows, W/columns]`.
-  func planes(of tokens: Tensor, _ shape: Shape) -> Tensor {
-    tokens.transposed(1, 2).reshaped([shape[0], tokens.shape[2], shape[2], shape[3] / rows, shape[4] / columns])
   }
 }

@@ -1,12 +1,7 @@
 import Foundation
+import Pages
 
-/// The tables of a report, as rows of text; each format writes them in its own way.
-package struct ReportTable: Sendable, Equatable {
-  package let header: [String]
-  package let rows: [[String]]
-  /// Columns from the left that hold text; the others hold numbers.
-  package var textColumns = 1
-
+extension ReportTable {
   /// This result, with intervals, below the published rows.
   package static func overview(_ result: EvaluationResult) -> ReportTable {
     let names = result.columns.map(\.name)
@@ -72,16 +67,6 @@ extension EvaluationResult.SpeedAgreement {
   package var sentence: String {
     "shown and generated speeds: correlation "
       + (correlation.map { ReportTable.cell($0, lower, upper) } ?? "not defined") + " over \(count) samples"
-  }
-}
-
-extension ReportTable {
-  /// Pipe table; the header is written first.
-  package var markdown: String {
-    func line(_ cells: [String]) -> String {
-      "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
-    }
-    return ([line(header), "|" + header.map { _ in "---|" }.joined()] + rows.map(line)).joined(separator: "\n")
   }
 }
 

@@ -20,7 +20,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     table.tBodies[0].append(...rows);
   }));
 }
-// Choosing and sorting the clips.
+// Choosing and sorting the clips, where a page has controls for it.
 const list = document.querySelector(".samples");
 const category = document.querySelector("#category");
 const order = document.querySelector("#order");

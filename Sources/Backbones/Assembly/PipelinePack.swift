@@ -1,0 +1,73 @@
+import Checkpoints
+import Compute
+import Foundation
+import Runtime
+import Tensors
+
+/// A CogVideoX pipeline with trained components in place of its own, as one directory in the published layout.
+package struct PipelinePack: Sendable {
+  /// The pipeline that gives everything else.
+  package var model: String
+  /// Folders with `config.json` and weights; nil keeps the pipeline's own.
+  package var autoencoder: String?
+  package var transformer: String?
+  /// How the weights of autoencoder and transformer are stored.
+  package var dtype = DType.float16
+
+  package init(model: String) { self.model = model }
+
+  /// Writes the directory and opens it once; throws if its parts do not fit each other.
+  ///
+  /// - Returns: its size in bytes.
+  @discardableResult
+  package func write(to directory: String) throws -> Int {
+    guard try BackboneKind(directory: model) == .cogVideoX else {
+      throw BackboneFailure.unsupportedPipeline(path: model, name: "no CogVideoX pipeline")
+    }
+    for component in ["scheduler", "tokenizer", "text_encoder"] {
+      try copy("\(model)/\(component)", to: "\(directory)/\(component)")
+    }
+    try convert(autoencoder ?? "\(model)/vae", to: "\(directory)/vae")
+    let config = try convert(transformer ?? "\(model)/transformer", to: "\(directory)/transformer")
+    let hasExpert = config.className?.contains("MOT") == true
+    try AtomicFile.write(
+      Data(PipelineIndex(hasExpert: hasExpert).contents.text.utf8), to: "\(directory)/model_index.json")
+    _ = try BackboneKind.cogVideoX.open(directory: directory).components()
+    return try FileManager.default.subpathsOfDirectory(atPath: directory).reduce(0) { sum, name in
+      var isFolder: ObjCBool = false
+      let path = "\(directory)/\(name)"
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+        return sum
+      }
+      return sum + (try RegularFile(path: path).size)
+    }
+  }
+
+  private func copy(_ source: String, to target: String) throws {
+    try makeDirectory(target)
+    for name in try FileManager.default.contentsOfDirectory(atPath: source).sorted() {
+      let file = try MappedFile(path: "\(source)/\(name)")
+      try AtomicFile.write(Data(file.bytes), to: "\(target)/\(name)")
+    }
+  }
+
+  @discardableResult
+  private func convert(_ source: String, to target: String) throws -> ConfigFile {
+    try makeDirectory(target)
+    let config = try ConfigFile(path: "\(source)/config.json")
+    let weights = try WeightStore(directory: source)
+    let tensors = try weights.names.map { (name: $0, tensor: try weights.tensor(named: $0).stored(as: dtype)) }
+    try AtomicFile.write(Data(config.contents.text.utf8), to: "\(target)/config.json")
+    try WeightsFolder.write(tensors, to: target)
+    return config
+  }
+}
+
+/// Makes a folder, with those above it, that may be there already.
+func makeDirectory(_ path: String) throws(FileFailure) {
+  do {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  } catch {
+    throw FileFailure(path: path, action: "make this folder", code: EACCES)
+  }
+}

@@ -1,0 +1,95 @@
+import Autoencoders
+import Backbones
+import Checkpoints
+import Compute
+import Datasets
+import Foundation
+import Layers
+import Runtime
+import Tensors
+import Training
+
+/// One run of `vap train` with `component: vae`: the autoencoder of a small CogVideoX pipeline, on the miniature world.
+///
+/// At its end the run's folder `vae` holds the autoencoder with the scaling factor of its latents.
+struct AutoencoderTrainJob: TrainingJob {
+  private let settings: TrainSettings
+  private let miniature: MiniatureSettings
+  private let folder: RunFolder
+  private let backbone: CogVideoXBackbone
+  let recipe: TrainRecipe
+
+  /// Checks everything that can be checked before weights are looked at.
+  init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {
+    guard let output = settings.output, !output.isEmpty else {
+      throw UsageFailure("--output is missing: the folder of the run")
+    }
+    recipe = try TrainRecipe(settings, usesManifest: false)
+    backbone = try MiniatureTrainJob.openPipeline(settings)
+    self.settings = settings
+    self.miniature = miniature
+    folder = RunFolder(path: output)
+    if let threads = settings.threads { Workers.threadCount = threads }
+  }
+
+  func run() throws {
+    let printer = ProgressPrinter()
+    defer { printer.finish() }
+    let observer: RunObserver = { printer.show($0) }
+    let config = backbone.autoencoder
+    let weights: any ParameterSource =
+      settings.plan.start == .random
+      ? FreshSource(seed: settings.seed) : try WeightStore(directory: "\(backbone.directory)/vae")
+    let stream = MiniatureStream(seed: settings.seed)
+    let source = MiniaturePixels(stream, miniature.format)
+    let trainer = try Trainer(
+      CogVideoXAutoencoderTraining(weights, config), source: source, optimizer: recipe.optimizer,
+      schedule: recipe.schedule, settings: recipe.steps, averageDecay: settings.ema)
+    let configuration = "\(backbone.directory)/vae/config.json"
+    let file = try ConfigFile(path: configuration)
+    let identity = RunIdentity(
+      settings: recipe.identity(miniature.identity.merging(["component": "vae"]) { $1 }), data: source.digest,
+      model: ContentDigest(ofParts: [file.contents.text]).description)
+    var run = try TrainingRun(
+      trainer, in: folder, recipe.run, identity: identity, configuration: configuration, component: "vae")
+    try run.resume(observer)
+    let log = try RunLog(path: folder.measurements)
+    try run.run(observer) { trainer in
+      let quality = try measure(CurrentWeights(trainer.model.parameters), stream, step: trainer.progress.step)
+      try log.append(quality)
+      observer(.note(quality.line))
+      observer(.stage("train", units: 0))
+      return nil
+    }
+    let parameters = run.trainer.model.parameters
+    let last = try measure(CurrentWeights(parameters), stream, step: run.trainer.progress.step)
+    observer(.note(last.line))
+    try write(parameters, file.contents.scaled(byInverseOf: last.latentDeviation))
+    printer.finish()
+    print(folder.autoencoder)
+  }
+
+  private func measure(
+    _ weights: CurrentWeights, _ stream: MiniatureStream, step: Int
+  ) throws -> AutoencoderQuality {
+    try AutoencoderQuality(
+      CogVideoXAutoencoderTraining(weights, backbone.autoencoder, isTrained: false), stream, miniature.format,
+      scenes: miniature.scenes, step: step)
+  }
+
+  private func write(_ parameters: [Parameter], _ configuration: JSONValue) throws {
+    try WeightsFolder.write(
+      parameters.map { ($0.key, $0.tensor.detached) }, to: try folder.makeAutoencoderFolder())
+    try AtomicFile.write(Data(configuration.text.utf8), to: "\(folder.autoencoder)/config.json")
+  }
+}
+
+extension JSONValue {
+  /// An autoencoder's configuration with the scaling factor that brings latents of this deviation to 1.
+  fileprivate func scaled(byInverseOf deviation: Double) -> JSONValue {
+    guard case .object(var members) = self else { return self }
+    // As many digits as the measurement has.
+    members["scaling_factor"] = .number(String(format: "%.4f", 1 / max(deviation, 1e-4)))
+    return .object(members)
+  }
+}

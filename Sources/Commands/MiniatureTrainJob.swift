@@ -1,0 +1,96 @@
+import Backbones
+import Compute
+import Datasets
+import Foundation
+import Layers
+import Runtime
+import Training
+
+/// One run of `vap train` on clips of the miniature world: the transformer of a small CogVideoX pipeline.
+///
+/// Without references (`references: 0`) the backbone learns from captions; with one, the expert learns from references, and
+/// captions say nothing.
+struct MiniatureTrainJob: TrainingJob {
+  private let settings: TrainSettings
+  private let miniature: MiniatureSettings
+  private let folder: RunFolder
+  private let backbone: CogVideoXBackbone
+  private let geometry: ClipGeometry
+  let recipe: TrainRecipe
+
+  /// Checks everything that can be checked before weights are looked at.
+  init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {
+    guard let output = settings.output, !output.isEmpty else {
+      throw UsageFailure("--output is missing: the folder of the run")
+    }
+    guard settings.clips.data == nil else {
+      throw UsageFailure("'miniature' draws clips of its own; leave 'data' out")
+    }
+    guard (0...1).contains(settings.references) else {
+      throw UsageFailure("'references' must be 0 or 1 with 'miniature', not \(settings.references)")
+    }
+    recipe = try TrainRecipe(settings, usesManifest: false)
+    var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
+    additions.plan = settings.plan
+    additions.seed = settings.seed
+    backbone = try Self.openPipeline(settings, additions)
+    geometry = ClipGeometry(height: miniature.size, width: miniature.size, frames: miniature.frames)
+    try backbone.check(geometry, referenceCount: settings.references)
+    self.settings = settings
+    self.miniature = miniature
+    folder = RunFolder(path: output)
+    if let threads = settings.threads { Workers.threadCount = threads }
+  }
+
+  static func openPipeline(
+    _ settings: TrainSettings, _ additions: TransformerAdditions = TransformerAdditions()
+  ) throws -> CogVideoXBackbone {
+    guard let model = settings.clips.model, !model.isEmpty else {
+      throw UsageFailure("--model is missing: the directory of a pipeline (see vap init)")
+    }
+    guard try BackboneKind(directory: model) == .cogVideoX else {
+      throw UsageFailure("\(printable(model)): 'miniature' is for CogVideoX pipelines (see vap init)")
+    }
+    return try CogVideoXBackbone(directory: model, additions: additions)
+  }
+
+  func run() throws {
+    let printer = ProgressPrinter()
+    defer { printer.finish() }
+    let observer: RunObserver = { printer.show($0) }
+    let options = BackboneOptions(usesTiles: false)
+    let encoder = try backbone.makeClipEncoder(options, observer: observer)
+    let showsReference = settings.references > 0
+    let source = MiniatureSamples(
+      MiniatureStream(seed: settings.seed), miniature.samples, encoder: encoder, showsReference: showsReference)
+    observer(.stage("load transformer", units: 0))
+    let model = try backbone.makeTraining(
+      backbone.openWeights(), geometry, faults: recipe.steps.faults, training: backbone.isTrained)
+    let trainer = try Trainer(
+      model, source: source, optimizer: recipe.optimizer, schedule: recipe.schedule, settings: recipe.steps,
+      averageDecay: settings.ema)
+    let configuration = try backbone.configurationText()
+    let identity = RunIdentity(
+      settings: recipe.identity(miniature.identity), data: source.digest,
+      model: ContentDigest(ofParts: [configuration]).description)
+    let file = "\(folder.path)/config.json"
+    var run = try TrainingRun(trainer, in: folder, recipe.run, identity: identity, configuration: file)
+    try AtomicFile.write(Data(configuration.utf8), to: file)
+    try run.resume(observer)
+    let accuracy = MiniatureAccuracy(
+      MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
+      showsReference: showsReference)
+    let log = try RunLog(path: folder.measurements)
+    try run.run(observer) { trainer in
+      let model = try backbone.makeTraining(
+        CurrentWeights(trainer.model.parameters), geometry, faults: [], training: { _ in false })
+      let result = try accuracy.measure(model, step: trainer.progress.step)
+      try log.append(result)
+      observer(.note(result.line))
+      observer(.stage("train", units: 0))
+      return nil
+    }
+    printer.finish()
+    print(folder.path)
+  }
+}

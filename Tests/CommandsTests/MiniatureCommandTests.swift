@@ -1,0 +1,125 @@
+import Checkpoints
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Commands
+
+/// The way from nothing to a miniature as scripts/train-mini.sh goes it, with two steps of each training.
+@Suite("Training a miniature", .serialized)
+struct MiniatureCommandTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private static let configs = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs")
+    .standardized.path
+
+  /// One training of the repository's settings, made small.
+  private func train(_ config: String, _ model: String, _ run: String, _ options: [String] = []) -> Int32 {
+    VAPCommand.run(
+      [
+        "train", "\(Self.configs)/\(config).yaml", "--model", directory.file(model), "--output", directory.file(run),
+        "--steps", "2", "--accumulation", "3", "--save-every", "1", "--set",
+        "miniature={size: 16, frames: 9, captions: \(config == "mini-expert" ? 0 : 0.6), scenes: 1}",
+      ] + options)
+  }
+
+  private func weights(_ folder: String) throws -> WeightStore { try WeightStore(directory: directory.file(folder)) }
+
+  @Test("init, autoencoder, backbone, expert, pack, generate; the frozen backbone keeps its bits")
+  func chain() throws {
+    #expect(VAPCommand.run(["init", "--output", directory.file("start"), "--size", "16", "--frames", "9"]) == 0)
+    #expect(VAPCommand.run(["init", "--output", directory.file("start")]) == 2)
+    #expect(train("mini-vae", "start", "vae") == 0)
+    let scaling = try ConfigFile(path: directory.file("vae/vae/config.json")).contents
+    guard case .object(let members) = scaling, case .number(let factor) = members["scaling_factor"] else {
+      Issue.record("no scaling factor")
+      return
+    }
+    #expect(factor != "1.0")
+    let pack = ["pack", "--model", directory.file("start"), "--vae", directory.file("vae/vae"), "--output"]
+    #expect(VAPCommand.run(pack + [directory.file("with-vae"), "--dtype", "float32"]) == 0)
+    #expect(VAPCommand.run(pack + [directory.file("with-vae")]) == 2)
+    #expect(train("mini-backbone", "with-vae", "backbone") == 0)
+    let last = "checkpoints/step-000002/transformer"
+    #expect(
+      VAPCommand.run([
+        "pack", "--model", directory.file("with-vae"), "--transformer", directory.file("backbone/\(last)"), "--output",
+        directory.file("frozen"),
+      ]) == 0)
+    #expect(train("mini-expert", "frozen", "expert") == 0)
+    #expect(
+      VAPCommand.run([
+        "pack", "--model", directory.file("frozen"), "--transformer", directory.file("expert/\(last)"), "--output",
+        directory.file("mini"),
+      ]) == 0)
+
+    let (frozen, whole) = (try weights("frozen/transformer"), try weights("mini/transformer"))
+    #expect(whole.names.count > frozen.names.count)
+    for name in frozen.names {
+      #expect(try whole.tensor(named: name).floats() == frozen.tensor(named: name).floats(), "\(name)")
+    }
+    let measured = try String(contentsOfFile: directory.file("expert/measurements.jsonl"), encoding: .utf8)
+    #expect(measured.split(separator: "\n").count == 2)
+    #expect(measured.contains("follows_wrong"))
+
+    #expect(
+      VAPCommand.run([
+        "data", "synthesize", "--out", directory.file("data"), "--videos", "96", "--size", "16", "--frames", "9",
+      ]) == 0)
+    let video = directory.file("data/benchmark/videos/gold-0-reference.mp4")
+    #expect(
+      VAPCommand.run([
+        "generate", "--model", directory.file("mini"), "--ref-video", video, "--ref-prompt", "A red striped star.",
+        "--image", video, "--prompt", "A blue spotted ball.", "--steps", "2", "--guidance", "1", "--output",
+        directory.file("out.mp4"),
+      ]) == 0)
+    #expect(FileManager.default.fileExists(atPath: directory.file("out.mp4")))
+  }
+
+  @Test("a miniature's training that stops goes on with the same bits")
+  func resume() throws {
+    #expect(VAPCommand.run(["init", "--output", directory.file("start"), "--size", "16", "--frames", "9"]) == 0)
+    #expect(train("mini-backbone", "start", "whole") == 0)
+    #expect(train("mini-backbone", "start", "parts", ["--steps", "1", "--set", "schedule=constant"]) == 0)
+    #expect(train("mini-backbone", "start", "parts", ["--set", "schedule=constant"]) == 0)
+    #expect(train("mini-backbone", "start", "straight", ["--set", "schedule=constant"]) == 0)
+    func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: directory.file(name))) }
+    for file in ["transformer/diffusion_pytorch_model.safetensors", "optimizer.safetensors"] {
+      let path = "checkpoints/step-000002/\(file)"
+      #expect(try data("parts/\(path)") == data("straight/\(path)"))
+    }
+  }
+
+  @Test(
+    "settings that do not go together are refused before anything is loaded",
+    arguments: [
+      ["--set", "component=vea"], ["--set", "component=vae", "--set", "miniature=null"], ["--set", "references=2"],
+      ["--data", "somewhere"], ["--precision", "mixed"], ["--set", "matrix-rate=-1"], ["--set", "hold=2"],
+      ["--set", "batch=0"], ["--set", "optimizer=sgd"], ["--model", "nowhere"],
+    ])
+  func refusals(options: [String]) throws {
+    #expect([2, 3].contains(train("mini-backbone", "start", "run", options)))
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+  }
+
+  @Test("unknown and impossible keys of the miniature and of the objective are named")
+  func keys() throws {
+    for text in [
+      "miniature: {sizes: 48}", "miniature: {size: 44}", "miniature: {frames: 16}", "miniature: {captions: 2}",
+      "objective: {noise: 1}", "objective: {pure-noise: 2}", "objective: {level-power: 0}",
+    ] {
+      let file = try directory.write(text + "\n", to: "settings.yaml")
+      let field = String(text.prefix { $0 != ":" })
+      #expect { try TrainSettings(file: file, changes: []) } throws: {
+        "\(($0 as? SettingsFailure)?.problem ?? "")".contains(field)
+      }
+    }
+    for name in ["mini-vae", "mini-backbone", "mini-expert"] {
+      let settings = try TrainSettings(file: "\(Self.configs)/\(name).yaml", changes: [])
+      _ = try TrainRecipe(settings, usesManifest: false)
+      #expect(settings.miniature != nil)
+    }
+  }
+}

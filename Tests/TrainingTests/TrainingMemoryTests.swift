@@ -1,0 +1,58 @@
+import Backbones
+import Layers
+import Tensors
+import Testing
+
+@testable import Training
+
+@Suite("Memory of a training")
+struct TrainingMemoryTests {
+  /// A thousand weights, of which a hundred are trained.
+  private let parameters = [
+    Parameter(key: "a", tensor: .zeros([900])), Parameter(key: "b", tensor: .zeros([100]), isTrainable: true),
+  ]
+
+  private func memory(
+    _ precision: Precision, averages: Bool = false, work: Int = 1000, validation: Int = 0, budget: Int = 1_000_000
+  ) -> TrainingMemory {
+    TrainingMemory(
+      parameters, precision: precision, keepsAverages: averages, work: work,
+      stages: [StageMemory(name: "v", weights: validation, window: validation / 10, work: 0)], program: 50,
+      budget: budget)
+  }
+
+  @Test(
+    "weights, copies in another precision, moments, gradients and activations are counted",
+    arguments: [(Precision.float32, 0, 800), (.mixed, 200, 1200), (.bfloat16, 200, 400)])
+  func parts(precision: Precision, copies: Int, states: Int) {
+    let memory = memory(precision)
+    #expect([memory.weights, memory.copies, memory.states, memory.gradients] == [4000, copies, states, 400])
+    let peak = 50 + 4000 + copies + states + 400 + 1000
+    #expect(memory.peak == peak)
+    #expect(self.memory(precision, averages: true).states == states + 400)
+  }
+
+  @Test("a validation counts where it needs more than a step, as far restricted as the budget asks")
+  func validation() {
+    #expect(memory(.float32, validation: 5000).peak == 50 + 4000 + 800 + 5000)
+    #expect(memory(.float32, validation: 5000, budget: 7000).peak == 50 + 4000 + 800 + 1400)
+    #expect(memory(.float32, budget: 7000).validationBudget == 7000 - 50 - 4000 - 800)
+  }
+
+  @Test("R04: a training that does not fit is refused with the numbers and what would help")
+  func refused() throws {
+    try memory(.float32, budget: 6250).check()
+    #expect(throws: TrainingFailure.self) { try memory(.float32, budget: 6249).check() }
+    for (memory, advice) in [
+      (memory(.float32, budget: 6249), "lora"), (memory(.float32, work: 100_000, budget: 9), "activations"),
+      (memory(.float32, validation: 100_000, budget: 9), "validation"),
+    ] {
+      do {
+        try memory.check()
+        Issue.record("was not refused")
+      } catch {
+        #expect(error.category.rawValue == 4 && error.message.contains(advice), "\(error.message)")
+      }
+    }
+  }
+}
