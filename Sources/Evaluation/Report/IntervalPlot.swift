@@ -62,7 +62,7 @@ struct IntervalPlot {
       let kind = mark.isOwn ? "own" : "other"
       parts.append(
         "<text class=\"label \(kind)\" x=\"\(Self.text(Self.labelWidth - 10))\" y=\"\(y)\" dy=\"4\" "
-          + "text-anchor=\"end\">\(HTMLText.escaped(Self.shortened(mark.label)))</text>")
+          + "text-anchor=\"end\">\(HTMLText.escaped(Self.shortened(mark.label, to: mark.isOwn ? 18 : 20)))</text>")
       if let lower = mark.lower, let upper = mark.upper {
         parts.append("<line class=\"\(kind)\" x1=\"\(x(lower))\" x2=\"\(x(upper))\" y1=\"\(y)\" y2=\"\(y)\"/>")
       }
@@ -76,7 +76,7 @@ struct IntervalPlot {
 
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
-  private static func shortened(_ label: String) -> String {
-    label.count > 20 ? label.prefix(19) + "…" : label
+  private static func shortened(_ label: String, to length: Int) -> String {
+    label.count > length ? label.prefix(length - 1) + "…" : label
   }
 }
