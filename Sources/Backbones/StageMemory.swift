@@ -15,6 +15,9 @@ package struct StageMemory: Sendable, Equatable {
   package let work: Int
   /// The same when the autoencoder works in tiles; equal to `work` for other components.
   package let tiledWork: Int
+  /// What the program itself holds between stages, with its libraries and their tables; measured, and part of `work` of
+  /// every stage of a backbone.
+  package static let program = 90 << 20
 
   package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
     self.name = name
@@ -63,11 +66,9 @@ extension VideoPromptBackbone {
   func stage(
     _ name: String, _ weights: (all: Int, window: Int), work: Int, tiledWork: Int? = nil
   ) -> StageMemory {
-    // As measured between stages.
-    let program = 90 << 20
-    return StageMemory(
-      name: name, weights: weights.all, window: weights.window, work: program + work,
-      tiledWork: tiledWork.map { program + $0 })
+    StageMemory(
+      name: name, weights: weights.all, window: weights.window, work: StageMemory.program + work,
+      tiledWork: tiledWork.map { StageMemory.program + $0 })
   }
 
   /// The transformer: of all streams normalised tokens, queries, keys, values and attended tokens; and a block of

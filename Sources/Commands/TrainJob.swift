@@ -64,7 +64,8 @@ struct TrainJob: TrainingJob {
     try shareThreads(observer)
     let pairs = try ranks.together { try clips.pairs(recipe.pairing) }
     observer(.stage("load transformer", units: 0))
-    let program = MachineMemory.resident + TrainingMemory.libraries
+    // Stages of a validation count the program too.
+    let program = max(0, MachineMemory.resident + TrainingMemory.libraries - StageMemory.program)
     let model = try ranks.together {
       try backbone.makeTraining(
         backbone.openWeights(), clips.geometry, faults: recipe.steps.faults, training: backbone.isTrained)

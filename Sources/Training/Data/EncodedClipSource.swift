@@ -17,6 +17,15 @@ package final class EncodedClipSource: Sendable {
   private let cache: Kept?
   private let digests = FileDigests()
   private let encoder = Mutex<(any ClipEncoder)?>(nil)
+  /// What was read from the cache lately, as views of its files, by video and by caption: finding and opening them again
+  /// would take longer than a small model's step allows.
+  private let recent = Mutex<[Recent: [String: Tensor]]>([:])
+  private static let recentLimit = 1024
+
+  private enum Recent: Hashable {
+    case clip(String)
+    case caption(String)
+  }
 
   private struct Kept: Sendable {
     let cache: LatentCache
@@ -50,17 +59,35 @@ package final class EncodedClipSource: Sendable {
 
   /// The clip's tensors without its caption's; throws `UnreadableVideo` where the file is at fault.
   package func clip(_ video: String, observer: @escaping RunObserver) throws -> [String: Tensor] {
-    let path = try UnreadableVideo.catching(video) { try folder.file(video) }
-    return try kept(try clipKey(path, video), note: ["video": video]) {
-      let clip = try UnreadableVideo.catching(video) { try loader.load(path) }
-      return try loadedEncoder(observer).encode(clip)
+    try remembered(.clip(video)) {
+      let path = try UnreadableVideo.catching(video) { try folder.file(video) }
+      return try kept(try clipKey(path, video), note: ["video": video]) {
+        let clip = try UnreadableVideo.catching(video) { try loader.load(path) }
+        return try loadedEncoder(observer).encode(clip)
+      }
     }
   }
 
   package func caption(_ caption: String, observer: @escaping RunObserver) throws -> [String: Tensor] {
-    try kept(captionKey(caption), note: ["caption": caption]) {
-      try loadedEncoder(observer).encode(caption: caption, observer: observer)
+    try remembered(.caption(caption)) {
+      try kept(captionKey(caption), note: ["caption": caption]) {
+        try loadedEncoder(observer).encode(caption: caption, observer: observer)
+      }
     }
+  }
+
+  private func remembered(
+    _ name: Recent, _ find: () throws -> (tensors: [String: Tensor], isFromCache: Bool)
+  ) throws -> [String: Tensor] {
+    if let tensors = recent.withLock({ $0[name] }) { return tensors }
+    let found = try find()
+    // What was encoded just now has memory of its own, which a large data set would add up.
+    guard found.isFromCache else { return found.tensors }
+    recent.withLock { recent in
+      if recent.count >= Self.recentLimit { recent.removeAll(keepingCapacity: true) }
+      recent[name] = found.tensors
+    }
+    return found.tensors
   }
 
   /// Whether the cache has a clip already; its file is read at most, not decoded.
@@ -87,12 +114,12 @@ package final class EncodedClipSource: Sendable {
 
   private func kept(
     _ key: LatentCache.Key?, note: [String: String], _ encode: () throws -> [String: Tensor]
-  ) throws -> [String: Tensor] {
-    guard let cache, let key else { return try encode() }
-    if let tensors = try cache.cache.tensors(for: key) { return tensors }
+  ) throws -> (tensors: [String: Tensor], isFromCache: Bool) {
+    guard let cache, let key else { return (try encode(), false) }
+    if let tensors = try cache.cache.tensors(for: key) { return (tensors, true) }
     let tensors = try encode()
     try cache.cache.store(tensors, for: key, note: note)
-    return tensors
+    return (tensors, false)
   }
 
   private func loadedEncoder(_ observer: @escaping RunObserver) throws -> any ClipEncoder {

@@ -37,7 +37,9 @@ struct ValidationClips {
       do {
         let found = try ValidationRecord(path: folder.validationRecord(step: step))
         record = found
-        if shown.contains(step), !found.panels.isEmpty, strips[step] == nil { strips[step] = try strip(step, found.panels) }
+        if shown.contains(step), !found.panels.isEmpty, strips[step] == nil {
+          strips[step] = try strip(step, found.panels)
+        }
         return Entry(step: step, record: record, strip: strips[step], fault: nil)
       } catch let failure as any Failure where failure.category == .badInput {
         return Entry(step: step, record: record, strip: nil, fault: failure.message)
