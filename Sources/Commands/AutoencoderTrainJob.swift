@@ -21,14 +21,11 @@ struct AutoencoderTrainJob: TrainingJob {
 
   /// Checks everything that can be checked before weights are looked at.
   init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {
-    guard let output = settings.output, !output.isEmpty else {
-      throw UsageFailure("--output is missing: the folder of the run")
-    }
+    folder = try settings.folder()
     recipe = try TrainRecipe(settings, usesManifest: false)
     backbone = try MiniatureTrainJob.openPipeline(settings)
     self.settings = settings
     self.miniature = miniature
-    folder = RunFolder(path: output)
     if let threads = settings.threads { Workers.threadCount = threads }
   }
 
@@ -53,17 +50,17 @@ struct AutoencoderTrainJob: TrainingJob {
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: configuration, component: "vae")
     try run.resume(observer)
-    let log = try RunLog(path: folder.measurements)
+    var latest: AutoencoderQuality?
     try run.run(observer) { trainer in
       let quality = try measure(CurrentWeights(trainer.model.parameters), stream, step: trainer.progress.step)
-      try log.append(quality)
+      latest = quality
       observer(.note(quality.line))
       observer(.stage("train", units: 0))
       return ValidationRecord(step: quality.step, measured: quality.metrics)
     }
     let parameters = run.trainer.model.parameters
-    let last = try measure(CurrentWeights(parameters), stream, step: run.trainer.progress.step)
-    observer(.note(last.line))
+    // A run that had ended before makes no step and measures nothing.
+    let last = try latest ?? measure(CurrentWeights(parameters), stream, step: run.trainer.progress.step)
     try write(parameters, file.contents.scaled(byInverseOf: last.latentDeviation))
     printer.finish()
     print(folder.autoencoder)

@@ -20,9 +20,7 @@ struct MiniatureTrainJob: TrainingJob {
 
   /// Checks everything that can be checked before weights are looked at.
   init(_ settings: TrainSettings, _ miniature: MiniatureSettings) throws {
-    guard let output = settings.output, !output.isEmpty else {
-      throw UsageFailure("--output is missing: the folder of the run")
-    }
+    folder = try settings.folder()
     guard settings.clips.data == nil else {
       throw UsageFailure("'miniature' draws clips of its own; leave 'data' out")
     }
@@ -38,7 +36,6 @@ struct MiniatureTrainJob: TrainingJob {
     try backbone.check(geometry, referenceCount: settings.references)
     self.settings = settings
     self.miniature = miniature
-    folder = RunFolder(path: output)
     if let threads = settings.threads { Workers.threadCount = threads }
   }
 
@@ -80,12 +77,10 @@ struct MiniatureTrainJob: TrainingJob {
     let accuracy = MiniatureAccuracy(
       MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
       showsReference: showsReference)
-    let log = try RunLog(path: folder.measurements)
     try run.run(observer) { trainer in
       let model = try backbone.makeTraining(
         CurrentWeights(trainer.model.parameters), geometry, faults: [], training: { _ in false })
       let result = try accuracy.measure(model, step: trainer.progress.step)
-      try log.append(result)
       observer(.note(result.line))
       observer(.stage("train", units: 0))
       return ValidationRecord(step: result.step, measured: result.metrics)

@@ -17,14 +17,12 @@ struct TrainJob: TrainingJob {
 
   /// Checks everything that can be checked before weights and videos are looked at.
   init(_ settings: TrainSettings, _ ranks: any Collective) throws {
-    guard let output = settings.output, !output.isEmpty else {
-      throw UsageFailure("--output is missing: the folder of the run")
-    }
+    folder = try settings.folder()
     self.ranks = ranks
     recipe = try TrainRecipe(settings)
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
-    settings.clips.cache = settings.clips.cache ?? "\(output)/cache"
+    settings.clips.cache = settings.clips.cache ?? "\(folder.path)/cache"
     var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
     additions.plan = settings.plan
     additions.seed = settings.seed
@@ -37,7 +35,6 @@ struct TrainJob: TrainingJob {
     self.backbone = try Self.noised(backbone, settings)
     self.settings = settings
     self.additions = additions
-    folder = RunFolder(path: output)
   }
 
   /// The backbone with the settings' noise levels.

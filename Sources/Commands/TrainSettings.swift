@@ -1,5 +1,6 @@
 import Backbones
 import Runtime
+import Training
 
 /// The settings of `vap train`: the keys of its YAML file, which are those of `vap encode` and more.
 struct TrainSettings: Decodable {
@@ -98,6 +99,12 @@ struct TrainSettings: Decodable {
   }
 
   init() {}
+
+  /// The folder of the run; throws `UsageFailure` if there is none.
+  func folder() throws(UsageFailure) -> RunFolder {
+    guard let output, !output.isEmpty else { throw UsageFailure("--output is missing: the folder of the run") }
+    return RunFolder(path: output)
+  }
 
   /// Absent keys keep the published recipe's values.
   init(from decoder: any Decoder) throws {

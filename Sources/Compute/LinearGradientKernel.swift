@@ -29,54 +29,46 @@ package enum LinearGradientKernel {
 
   /// Sums of fewer rows do not repay the transposition.
   private static let leastPackedRows = 64
-  private static let transposedLines = 64
 
   /// Transposes a block of the gradient at a time, which then meets panels of the input.
   static func panelWeight(
     _ gradient: UnsafePointer<Float>, _ input: UnsafePointer<Float>, rows: Int, outputs: Int, inputs: Int,
     _ output: UnsafeMutablePointer<Float>, isRounded: Bool
   ) {
-    let parts = Tiling(count: outputs, limit: PackedProduct.tileRows, multiple: 16)
-    let chunks = Tiling(count: rows, limit: isRounded ? RoundedProduct.depth : PackedProduct.depth, multiple: 16)
-    let panels = Tiling(count: inputs, limit: PackedProduct.panel, multiple: 16)
+    let blocks = PanelBlocks(
+      rows: outputs, columns: inputs, terms: rows, depth: isRounded ? RoundedProduct.depth : PackedProduct.depth)
     // The gap keeps rows from all starting at the same place of a page of the cache.
-    let stride = (isRounded ? chunks.size / 2 : chunks.size) + RoundedProduct.rowGap
-    withScratch(min(parts.size, outputs) * stride) { transposed in
+    let stride = (isRounded ? blocks.largestTerms / 2 : blocks.largestTerms) + RoundedProduct.rowGap
+    withScratch(blocks.largestRows * stride) { transposed in
       // Sound: blocks write disjoint rows of the transposed gradient, then disjoint columns of the output.
       nonisolated(unsafe) let (gradient, input, output, transposed) = (gradient, input, output, transposed)
       nonisolated(unsafe) let pairs = UnsafeMutableRawPointer(transposed).assumingMemoryBound(to: UInt32.self)
-      for part in (0..<parts.tiles).map({ parts[$0] }) {
-        for chunk in 0..<chunks.tiles {
-          let terms = chunks[chunk]
-          Workers.forEachBlock(of: transposedLines, in: part.count) { lines in
-            let source = gradient + terms.lowerBound * outputs + part.lowerBound + lines.lowerBound
-            guard isRounded else {
-              kernels.transpose(
-                transposed + lines.lowerBound * stride, stride, source, outputs, 1, terms.count, lines.count)
-              return
-            }
-            withScratch(lines.count * terms.count) { block in
-              kernels.transpose(block, terms.count, source, outputs, 1, terms.count, lines.count)
-              for line in lines {
-                RoundedProduct.round(
-                  block + (line - lines.lowerBound) * terms.count, terms.count, to: pairs + line * stride)
-              }
-            }
+      blocks.forEach { block, lines in
+        let terms = block.terms.count
+        let source = gradient + block.terms.lowerBound * outputs + block.rows.lowerBound + lines.lowerBound
+        guard isRounded else {
+          kernels.transpose(
+            transposed + lines.lowerBound * stride, stride, source, outputs, 1, terms, lines.count)
+          return
+        }
+        withScratch(lines.count * terms) { copy in
+          kernels.transpose(copy, terms, source, outputs, 1, terms, lines.count)
+          for line in lines {
+            RoundedProduct.round(copy + (line - lines.lowerBound) * terms, terms, to: pairs + line * stride)
           }
-          Workers.forEach(panels.tiles) { index in
-            let panel = panels[index]
-            let rows = input + terms.lowerBound * inputs + panel.lowerBound
-            let target = output + part.lowerBound * inputs + panel.lowerBound
-            if isRounded {
-              RoundedProduct.multiply(
-                part.count, panel.count, terms.count, pairs, strideA: stride, rows, strideB: inputs,
-                transposedB: false, adds: chunk > 0, target, strideC: inputs)
-            } else {
-              PackedProduct.multiply(
-                part.count, panel.count, terms.count, transposed, strideA: stride, rows, strideB: inputs,
-                transposedB: false, adds: chunk > 0, target, strideC: inputs)
-            }
-          }
+        }
+      } multiply: { block, panel in
+        let (count, terms) = (block.rows.count, block.terms.count)
+        let source = input + block.terms.lowerBound * inputs + panel.lowerBound
+        let target = output + block.rows.lowerBound * inputs + panel.lowerBound
+        if isRounded {
+          RoundedProduct.multiply(
+            count, panel.count, terms, pairs, strideA: stride, source, strideB: inputs, transposedB: false,
+            adds: !block.isFirst, target, strideC: inputs)
+        } else {
+          PackedProduct.multiply(
+            count, panel.count, terms, transposed, strideA: stride, source, strideB: inputs, transposedB: false,
+            adds: !block.isFirst, target, strideC: inputs)
         }
       }
     }

@@ -51,41 +51,34 @@ enum WeightProduct {
       finish(target, rowRange.count, panel)
     }
   }
-  /// The same with rounded operands: a block of rows is rounded at a time, which then meets panels of the weight.
+
+  /// The same with rounded operands.
   static func multiplyRounded(
     _ input: UnsafePointer<Float>, rows: Int, _ weight: StoredMatrix, transposed: Bool,
     _ output: UnsafeMutablePointer<Float>,
     finish: @Sendable (_ tile: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Range<Int>) -> Void
   ) {
     let (count, terms) = transposed ? (weight.rows, weight.columns) : (weight.columns, weight.rows)
-    let rowTiles = Tiling(count: rows, limit: PackedProduct.tileRows, multiple: 16)
-    let panels = Tiling(count: count, limit: PackedProduct.panel, multiple: 16)
-    let chunks = Tiling(count: terms, limit: RoundedProduct.depth, multiple: 64)
-    let stride = min(chunks.size, terms + 1) / 2 + RoundedProduct.rowGap
-    withScratch(min(rowTiles.size, rows) * stride) { scratch in
+    let blocks = PanelBlocks(rows: rows, columns: count, terms: terms, depth: RoundedProduct.depth)
+    let stride = blocks.largestTerms / 2 + RoundedProduct.rowGap
+    withScratch(blocks.largestRows * stride) { scratch in
       // Sound: blocks write disjoint rounded rows, then disjoint tiles of the output, and only read everything else.
       nonisolated(unsafe) let (input, output, weight) = (input, output, weight)
       nonisolated(unsafe) let rounded = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: UInt32.self)
-      for rowRange in (0..<rowTiles.tiles).map({ rowTiles[$0] }) {
-        for chunk in 0..<chunks.tiles {
-          let part = chunks[chunk]
-          Workers.forEachBlock(of: 64, in: rowRange.count) { block in
-            for row in block {
-              let source = input + (rowRange.lowerBound + row) * terms + part.lowerBound
-              RoundedProduct.round(source, part.count, to: rounded + row * stride)
-            }
-          }
-          Workers.forEach(panels.tiles) { index in
-            let panel = panels[index]
-            let target = output + rowRange.lowerBound * count + panel.lowerBound
-            weight.withBlock(rows: transposed ? panel : part, columns: transposed ? part : panel) { weights, strideB in
-              RoundedProduct.multiply(
-                rowRange.count, panel.count, part.count, rounded, strideA: stride, weights, strideB: strideB,
-                transposedB: transposed, adds: chunk > 0, target, strideC: count)
-            }
-            if chunk == chunks.tiles - 1 { finish(target, rowRange.count, panel) }
-          }
+      blocks.forEach { block, lines in
+        for line in lines {
+          let source = input + (block.rows.lowerBound + line) * terms + block.terms.lowerBound
+          RoundedProduct.round(source, block.terms.count, to: rounded + line * stride)
         }
+      } multiply: { block, panel in
+        let target = output + block.rows.lowerBound * count + panel.lowerBound
+        let (weightRows, weightColumns) = transposed ? (panel, block.terms) : (block.terms, panel)
+        weight.withBlock(rows: weightRows, columns: weightColumns) { weights, strideB in
+          RoundedProduct.multiply(
+            block.rows.count, panel.count, block.terms.count, rounded, strideA: stride, weights, strideB: strideB,
+            transposedB: transposed, adds: !block.isFirst, target, strideC: count)
+        }
+        if block.isLast { finish(target, block.rows.count, panel) }
       }
     }
   }

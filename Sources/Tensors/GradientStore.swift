@@ -19,12 +19,16 @@ package struct GradientStore: Sendable {
   /// Adds the gradient of the tensor with this node; nothing happens for a tensor that is not recorded.
   mutating func add(_ gradient: @autoclosure () -> Tensor, to node: GradientNode?) {
     guard let node else { return }
-    if var sum = gradients.removeValue(forKey: node.id) {
-      sum.accumulate(gradient())
-      gradients[node.id] = sum
+    add(gradient(), toID: node.id)
+    request(node)
+  }
+
+  private mutating func add(_ gradient: Tensor, toID id: Int) {
+    if var sum = gradients.removeValue(forKey: id) {
+      sum.accumulate(gradient)
+      gradients[id] = sum
     } else {
-      gradients[node.id] = gradient().detached
-      request(node)
+      gradients[id] = gradient.detached
     }
   }
 
@@ -39,14 +43,7 @@ package struct GradientStore: Sendable {
 
   /// Adds the gradients of variables that another pass has found.
   package mutating func merge(_ other: GradientStore) {
-    for (id, gradient) in other.gradients {
-      if var sum = gradients.removeValue(forKey: id) {
-        sum.accumulate(gradient)
-        gradients[id] = sum
-      } else {
-        gradients[id] = gradient
-      }
-    }
+    for (id, gradient) in other.gradients { add(gradient, toID: id) }
   }
 
   /// Puts a gradient aside for another node's pull-back.

@@ -21,8 +21,6 @@ package struct RunFolder: Sendable {
   package var report: String { "\(path)/report.html" }
   package var log: String { "\(path)/log.jsonl" }
   package var timings: String { "\(path)/timings.jsonl" }
-  /// What validation measured, step by step.
-  package var measurements: String { "\(path)/measurements.jsonl" }
   /// Where the training of an autoencoder leaves it at its end.
   package var autoencoder: String { "\(path)/vae" }
 

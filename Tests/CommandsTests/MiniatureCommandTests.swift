@@ -60,9 +60,14 @@ struct MiniatureCommandTests {
     for name in frozen.names {
       #expect(try whole.tensor(named: name).floats() == frozen.tensor(named: name).floats(), "\(name)")
     }
-    let measured = try String(contentsOfFile: directory.file("expert/measurements.jsonl"), encoding: .utf8)
-    #expect(measured.split(separator: "\n").count == 2)
-    #expect(measured.contains("follows_wrong"))
+    let records = try FileManager.default.contentsOfDirectory(atPath: directory.file("expert/validation"))
+    #expect(records.sorted() == ["step-000001.json", "step-000002.json"])
+    for name in records {
+      let measured = try String(contentsOfFile: directory.file("expert/validation/\(name)"), encoding: .utf8)
+      #expect(measured.contains("follows a wrong reference"))
+    }
+    let report = try String(contentsOfFile: directory.file("expert/report.html"), encoding: .utf8)
+    #expect(report.contains("one-step accuracy"))
 
     #expect(
       VAPCommand.run([

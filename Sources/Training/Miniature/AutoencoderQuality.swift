@@ -6,7 +6,7 @@ import Media
 import Tensors
 
 /// How well an autoencoder rebuilds clips of subjects that training never shows, and how large its latents are.
-package struct AutoencoderQuality: Sendable, Codable {
+package struct AutoencoderQuality: Sendable {
   package let step: Int
   /// Of the pooled squared error of all clips, in dB; values -1...1 have a range of 2.
   package let psnr: Double
@@ -18,16 +18,15 @@ package struct AutoencoderQuality: Sendable, Codable {
   /// Smallest and largest mean of a channel.
   package let channelMeans: [Double]
 
-  private enum CodingKeys: String, CodingKey {
-    case step, psnr
-    case firstFrame = "first_frame"
-    case categories
-    case latentDeviation = "latent_deviation"
-    case channelMeans = "channel_means"
-  }
-
   /// By name, for the run's report.
-  package var metrics: [String: Double] { ["psnr": psnr, "PSNR of first frames, dB": firstFrame] }
+  package var metrics: [String: Double] {
+    var metrics = [
+      "psnr": psnr, "PSNR of first frames, dB": firstFrame, "deviation of latents": latentDeviation,
+      "smallest mean of a latent channel": channelMeans[0], "largest mean of a latent channel": channelMeans[1],
+    ]
+    for (category, decibels) in categories { metrics["PSNR, \(category), dB"] = decibels }
+    return metrics
+  }
 
   /// `vae 400: 26.71 dB  first frame 28.80  camera 25.6 ...`
   package var line: String {

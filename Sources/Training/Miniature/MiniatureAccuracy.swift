@@ -10,7 +10,7 @@ import Tensors
 ///
 /// Everything is of subjects that training never shows. The latents of the truths are computed once.
 package final class MiniatureAccuracy: Sendable {
-  package struct Result: Sendable, Codable {
+  package struct Result: Sendable {
     package let step: Int
     /// Share of predictions nearest to the truth they should be: over all conditions, and by category.
     package let accuracy: Double
@@ -19,11 +19,6 @@ package final class MiniatureAccuracy: Sendable {
     package let error: Double
     /// With a reference of another condition: the share nearest to what that reference shows. nil without references.
     package let followsWrong: Double?
-
-    private enum CodingKeys: String, CodingKey {
-      case step, accuracy, categories, error
-      case followsWrong = "follows_wrong"
-    }
 
     /// By name, for the run's report.
     package var metrics: [String: Double] {
