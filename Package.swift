@@ -10,6 +10,8 @@ struct Row {
   var packages: [Target.Dependency] = []
   /// Files that become constants of the program, which so needs no folder beside it.
   var embedded: [String] = []
+  /// Folders that are copied beside the program.
+  var copied: [String] = []
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -37,6 +39,8 @@ let rows: [Row] = [
   Row(name: "Datasets", imports: ["CCSV", "Media", "Checkpoints", "Tensors", "Compute", "Runtime"]),
   // What reports are written with.
   Row(name: "Pages", imports: ["Media", "Runtime"], embedded: ["Page/page.css", "Page/page.js"]),
+  // A trained pipeline that the program brings along.
+  Row(name: "EmbeddedModels", imports: ["Runtime"], copied: ["mini"]),
   // Assembled systems.
   Row(
     name: "Backbones",
@@ -64,6 +68,9 @@ let rows: [Row] = [
     name: "Study", imports: ["CSQLite", "Evaluation", "Media", "Compute", "Runtime"], packages: flyingFox,
     embedded: ["Page/study.css", "Page/study.html", "Page/study.js"]),
   Row(
+    name: "Demonstration",
+    imports: ["Evaluation", "Generation", "Backbones", "Datasets", "Pages", "Media", "Compute", "Runtime"]),
+  Row(
     name: "Verification",
     imports: [
       "Evaluation", "Generation", "Training", "Backbones", "VideoTransformers", "Autoencoders", "Encoders",
@@ -80,8 +87,9 @@ let rows: [Row] = [
   Row(
     name: "Commands",
     imports: [
-      "Study", "Judging", "Evaluation", "Generation", "Training", "Verification", "Benchmarks", "Datasets", "Backbones",
-      "Schedulers", "Autoencoders", "Pages", "Media", "Layers", "Checkpoints", "Tensors", "Compute", "Runtime",
+      "Study", "Judging", "Demonstration", "Evaluation", "Generation", "Training", "Verification", "Benchmarks",
+      "Datasets", "Backbones", "EmbeddedModels", "Schedulers", "Autoencoders", "Pages", "Media", "Layers",
+      "Checkpoints", "Tensors", "Compute", "Runtime",
     ],
     packages: [argumentParser, yams]),
 ]
@@ -95,7 +103,7 @@ func dependency(on name: String) -> Target.Dependency {
 let swiftTargets: [Target] = rows.map { row in
   .target(
     name: row.name, dependencies: row.imports.map(dependency) + row.packages,
-    resources: row.embedded.map { .embedInCode($0) })
+    resources: row.embedded.map { .embedInCode($0) } + row.copied.map { .copy($0) })
 }
 
 /// Targets with tests of their own, in `Tests/<name>Tests`.

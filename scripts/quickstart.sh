@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, builds, and makes a first video: out.mp4 and out.side-by-side.mp4.
 #
-# The reference and the image are rendered by the program; the model is the tiny checkpoint of the tests, whose random
-# weights show that everything runs, not what a trained model can do.
+# The program renders a reference and an image of its miniature world; the model is the small one that comes with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -12,13 +12,13 @@ package struct ConfigFile: Sendable {
   /// Reads the file; throws `FileFailure` or `ConfigError`.
   package init(path: String, maximumByteCount: Int = Self.usualMaximum) throws {
     let file = try MappedFile(path: path)
-    guard file.bytes.count <= maximumByteCount else {
-      throw ConfigError(path: path, problem: .tooLarge(byteCount: file.bytes.count, limit: maximumByteCount))
+    guard file.byteCount <= maximumByteCount else {
+      throw ConfigError(path: path, problem: .tooLarge(byteCount: file.byteCount, limit: maximumByteCount))
     }
-    if let format = ForeignFormat(file.bytes) { throw ConfigError(path: path, problem: .otherFormat(format)) }
+    if let format = file.withBytes({ ForeignFormat($0) }) { throw ConfigError(path: path, problem: .otherFormat(format)) }
     self.path = path
     do {
-      contents = try JSONValue(file.bytes)
+      contents = try file.withBytes { bytes throws(JSONError) in try JSONValue(bytes) }
     } catch {
       throw ConfigError(path: path, problem: .notJSON(offset: error.offset, error.problem))
     }

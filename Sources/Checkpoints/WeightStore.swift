@@ -39,7 +39,7 @@ package struct WeightStore: Sendable {
   /// Throws `SafetensorsError`, `PyTorchError` or `FileFailure`.
   package init(anyFile file: String) throws {
     let mapped = try MappedFile(path: file)
-    let format = withExtendedLifetime(mapped) { ForeignFormat(mapped.bytes) }
+    let format = mapped.withBytes { ForeignFormat($0) }
     let isPyTorch = format == .zip || format == .pickle
     try self.init(path: file, shards: [isPyTorch ? PyTorchReader(path: file) : SafetensorsReader(path: file)])
   }

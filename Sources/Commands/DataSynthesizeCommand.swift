@@ -22,7 +22,7 @@ struct DataSynthesizeCommand: ParsableCommand {
 
   @Option(help: "Videos to train on, spread evenly over the conditions.") var videos = 960
   @Option(help: "Seed of everything.") var seed: UInt64 = 42
-  @Option(help: "Pixels along a side, a multiple of 8.") var size = 64
+  @Option(help: "Pixels along a side, a multiple of 8.") var size = 48
   @Option(help: "Frames of a video, 8k + 1.") var frames = 17
   @Option(help: "Frames per second.") var fps = 8
   @Option(

@@ -26,7 +26,7 @@ struct EncodeJob {
       guard let value, !value.isEmpty else { throw UsageFailure("--\(name) is missing: \(what)") }
       return value
     }
-    model = try required(settings.model, "model", "the directory of a pipeline")
+    model = try PipelineName.directory(required(settings.model, "model", "the directory of a pipeline"))
     manifest = try Manifest.find(try required(settings.data, "data", "a manifest or its folder"))
     cache = try required(settings.cache, "cache", "the folder to fill")
     if let text = settings.maxBad {

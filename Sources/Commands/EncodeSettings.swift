@@ -30,7 +30,7 @@ struct EncodeSettings: Decodable, Equatable {
   /// Reads a YAML file; relative paths in it are relative to the file's folder, and keys of training are passed over.
   init(file path: String) throws {
     self = try SettingsFile(path: path).decode(EncodeSettings.self) ?? EncodeSettings()
-    model = model.map { SettingsFile.resolve($0, beside: path) }
+    model = model.map { PipelineName.resolve($0, beside: path) }
     data = data.map { SettingsFile.resolve($0, beside: path) }
     root = root.map { SettingsFile.resolve($0, beside: path) }
     cache = cache.map { SettingsFile.resolve($0, beside: path) }

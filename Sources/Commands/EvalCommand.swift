@@ -34,7 +34,9 @@ struct EvalRunCommand: ParsableCommand {
     help: "Folder that the table's paths are relative to (default: where the data folder is).", completion: .directory)
   var data: String?
 
-  @Option(help: "Directory of a published pipeline, whose videos are made.", completion: .directory)
+  @Option(
+    help: "Directory of a published pipeline, whose videos are made, or mini, the model that comes with the program.",
+    completion: .directory)
   var model: String?
 
   @Option(help: "Folder of finished videos.", completion: .directory)

@@ -47,8 +47,9 @@ struct EvalJob {
     switch (options.model, options.videos) {
     case (let model?, nil):
       guard !options.threePanels else { throw UsageFailure("--three-panels is about --videos") }
+      let model = try GenerationModel(model)
       clips = .made(try Self.request(model, options.generation))
-      system = options.system ?? Self.name(model)
+      system = options.system ?? Self.name(model.directory)
     case (nil, let videos?):
       clips = .finished(try ClipSource(directory: videos, hasThreePanels: options.threePanels))
       system = options.system ?? Self.name(videos)
@@ -62,7 +63,7 @@ struct EvalJob {
     let suite = try MetricSuite(metrics, weights: weights, clipSize: clipSize, hasTruth: input.hasTruth)
     for skipped in suite.skipped { observer(.warning("\(skipped.metric) is not run: \(skipped.reason)")) }
     let digest = try ContentDigest(ofFile: input.path).description
-    try OutputFolder.make(output)
+    try Folder.make(output)
     let (source, failures) = try clipSource(digest, observer)
     let scoring = try BenchmarkScoring(suite, clips: source, scores: "\(output)/scores")
     var result = EvaluationResult(
@@ -149,7 +150,7 @@ extension EvalJob {
   }
 
   private static func request(
-    _ model: String, _ options: BenchmarkGenerationOptions
+    _ model: GenerationModel, _ options: BenchmarkGenerationOptions
   ) throws(UsageFailure) -> GenerationRequest {
     var settings = GenerateSettings()
     settings.height = options.height
@@ -160,9 +161,8 @@ extension EvalJob {
     settings.scheduler = options.scheduler
     settings.seed = options.seed
     settings.memory = options.memory
-    settings.model = model
     settings.prompt = ""
-    return try GenerateJob.request(settings)
+    return try GenerateJob.request(settings.over(model.advice), model: model.directory)
   }
 
   private static func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }

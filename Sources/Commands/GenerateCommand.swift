@@ -11,8 +11,8 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate",
     abstract: "Make a video in which an image's subject undergoes what a reference video shows.",
     discussion: """
-      Defaults are the published ones. The size and number of frames default to those that the model was made for \
-      (480x720 for CogVideoX-5B, 480x832 for Wan 2.1, 49 frames).
+      Defaults are the published ones, or those of a file generation.yaml in the model's folder. The size and number of \
+      frames default to those that the model was made for (480x720 for CogVideoX-5B, 480x832 for Wan 2.1, 49 frames).
 
       Example: vap generate --model CogVideoX-VAP --ref-video melting.mp4 --ref-prompt "A toy car melts into gold." \
       --image horse.png --prompt "A chestnut horse melts into gold." --output horse.mp4
@@ -24,7 +24,11 @@ struct GenerateCommand: ParsableCommand {
     completion: .file())
   var config: String?
 
-  @Option(help: "Directory of a published pipeline (model_index.json, transformer, vae, ...).", completion: .directory)
+  @Option(
+    help: """
+      Directory of a published pipeline (model_index.json, transformer, vae, ...), or mini, the small model that comes with \
+      the program (default: mini).
+      """, completion: .directory)
   var model: String?
 
   @Option(

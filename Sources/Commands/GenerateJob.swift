@@ -18,12 +18,17 @@ struct GenerateJob {
   private let filtersContent: Bool
   private let filterWeights: WeightDirectory?
   private let writing: VideoWriter.Options
+  /// What the model's makers say of it.
+  private let note: String?
 
   /// Checks the settings by themselves; throws `UsageFailure`, or `ContentRefusal` for captions that the content filter
   /// refuses.
   init(_ settings: GenerateSettings) throws {
     if settings.output?.isEmpty == true { throw UsageFailure("--output is empty") }
-    request = try Self.request(settings)
+    let model = try GenerationModel(settings.model)
+    let settings = settings.over(model.advice)
+    note = model.note
+    request = try Self.request(settings, model: model.directory)
     filtersContent = settings.contentFilter ?? true
     if filtersContent {
       try PromptFilter.check(request.caption, field: "--prompt")
@@ -42,10 +47,9 @@ struct GenerateJob {
   }
 
   /// The checked part of the settings that decides the video.
-  static func request(_ settings: GenerateSettings) throws(UsageFailure) -> GenerationRequest {
-    guard let model = settings.model, !model.isEmpty else {
-      throw UsageFailure("--model is missing: the directory of a pipeline")
-    }
+  ///
+  /// - Parameter model: the directory of the pipeline.
+  static func request(_ settings: GenerateSettings, model: String) throws(UsageFailure) -> GenerationRequest {
     for (name, value) in [("--image", settings.image), ("--latents", settings.latents)] {
       if value?.isEmpty == true { throw UsageFailure("\(name) is empty") }
     }
@@ -89,6 +93,7 @@ struct GenerateJob {
     let printer = ProgressPrinter()
     let observer: RunObserver = { printer.show($0) }
     defer { printer.finish() }
+    if let note { observer(.note(note)) }
     let additions = try TransformerAdditions(expert: request.expert, adapterTexts: request.adapters)
     let kind = try BackboneKind(directory: request.model)
     try run(kind.open(directory: request.model, additions: additions), printer, observer)
@@ -152,6 +157,9 @@ struct GenerateJob {
     }
   }
 
+  /// Pixels; comparisons are to be looked at, and players show a miniature's clips as stamps.
+  private static let leastComparisonHeight = 192
+
   private func writeSideBySide(
     _ clip: VideoClip, _ inputs: GenerationInputs, to path: String, _ writing: VideoWriter.Options
   ) throws {
@@ -159,7 +167,8 @@ struct GenerateJob {
     for index in clips.indices { clips[index].frameRate = clip.frameRate }
     // At least the new clip is there.
     guard let joined = VideoClip.sideBySide(clips) else { return }
-    try VideoWriter.write(joined, to: path, options: writing)
+    let factor = max(1, Self.leastComparisonHeight / joined.height)
+    try VideoWriter.write(joined.enlarged(by: factor), to: path, options: writing)
   }
 
   /// `out.mp4` -> `out.label.mp4`

@@ -58,7 +58,7 @@ struct GenerateSettings: Decodable, Equatable {
     try file.checkKeys(CodingKeys.allCases.map(\.rawValue))
     self = try file.decode(GenerateSettings.self) ?? GenerateSettings()
     func resolved(_ name: String) -> String { SettingsFile.resolve(name, beside: path) }
-    model = model.map(resolved)
+    model = model.map { PipelineName.resolve($0, beside: path) }
     expert = expert.map(resolved)
     adapters = adapters?.map(resolved)
     referenceVideos = referenceVideos?.map(resolved)

@@ -20,7 +20,7 @@ struct InspectCommand: ParsableCommand {
       Example: vap inspect CogVideoX-VAP --frames 49 --references 2
       """)
 
-  @Argument(help: "Directory of a published pipeline, or a LoRA file.", completion: .file())
+  @Argument(help: "Directory of a published pipeline, or mini, or a LoRA file.", completion: .file())
   var directory: String
 
   @Option(help: "Folder of a trained expert to lay over the transformer.", completion: .directory) var expert: String?
@@ -39,6 +39,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     if directory.hasSuffix(".safetensors") { return print(Self.describe(try AdapterFile(path: directory))) }
+    let directory = try PipelineName.directory(directory)
     let additions = try TransformerAdditions(expert: expert, adapterTexts: adapters)
     let backbone = try BackboneKind(directory: directory).open(directory: directory, additions: additions)
     let components = try backbone.components()
@@ -56,10 +57,10 @@ struct InspectCommand: ParsableCommand {
       let whole = byteText(stage.peak(paging: .keep, usesTiles: false))
       print("  \(label) \(whole) / \(byteText(stage.peak(paging: .release, usesTiles: false)))")
     }
-    if strict { try checkWeights(components.map(\.name)) }
+    if strict { try Self.checkWeights(of: components.map(\.name), in: directory) }
   }
 
-  private func checkWeights(_ components: [String]) throws {
+  private static func checkWeights(of components: [String], in directory: String) throws {
     for component in components {
       try Interruption.check()
       let store = try WeightStore(directory: "\(directory)/\(component)")

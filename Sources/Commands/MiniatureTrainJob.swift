@@ -42,9 +42,10 @@ struct MiniatureTrainJob: TrainingJob {
   static func openPipeline(
     _ settings: TrainSettings, _ additions: TransformerAdditions = TransformerAdditions()
   ) throws -> CogVideoXBackbone {
-    guard let model = settings.clips.model, !model.isEmpty else {
+    guard let name = settings.clips.model, !name.isEmpty else {
       throw UsageFailure("--model is missing: the directory of a pipeline (see vap init)")
     }
+    let model = try PipelineName.directory(name)
     guard try BackboneKind(directory: model) == .cogVideoX else {
       throw UsageFailure("\(printable(model)): 'miniature' is for CogVideoX pipelines (see vap init)")
     }

@@ -32,7 +32,7 @@ struct PackCommand: ParsableCommand {
     guard !FileManager.default.fileExists(atPath: "\(output)/model_index.json") else {
       throw UsageFailure("\(printable(output)) holds a pipeline already; choose another folder")
     }
-    var pack = PipelinePack(model: model)
+    var pack = PipelinePack(model: try PipelineName.directory(model))
     (pack.autoencoder, pack.transformer, pack.dtype) = (vae, transformer, dtype)
     let bytes = try pack.write(to: output)
     print("\(output): \(String(format: "%.1f", Double(bytes) / 1e6)) MB")

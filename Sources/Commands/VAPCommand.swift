@@ -11,6 +11,7 @@ package struct VAPCommand: ParsableCommand {
       GenerateCommand.self, TrainCommand.self, EncodeCommand.self, DataCommand.self, EvalCommand.self,
       StudyCommand.self,
       WeightsCommand.self, InitCommand.self, PackCommand.self, InspectCommand.self, SampleCommand.self,
+      DemoCommand.self,
       VerifyCommand.self, BenchCommand.self,
     ])
 

@@ -20,7 +20,7 @@ struct AnswerCache: Sendable {
 
   /// Makes the folder if it is not there.
   init(directory: String) throws {
-    try OutputFolder.make(directory)
+    try Folder.make(directory)
     self.directory = directory
   }
 

@@ -92,7 +92,7 @@ enum JudgeText {
 
   static func read(_ path: String) throws -> String {
     let file = try MappedFile(path: path)
-    guard file.bytes.count <= mostBytes, let text = String(validating: file.bytes, as: UTF8.self) else {
+    guard file.byteCount <= mostBytes, let text = file.withBytes({ String(validating: $0, as: UTF8.self) }) else {
       throw JudgeFailure.notText(path: path)
     }
     return text

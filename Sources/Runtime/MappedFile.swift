@@ -7,6 +7,8 @@ import Foundation
 /// `checkUnchanged`, because touching its lost pages would end the process.
 package final class MappedFile: @unchecked Sendable {
   // Sound to share: the mapping is read-only and all members are constant after init.
+  /// Valid while somebody holds the file: for owners that keep it together with what they take from here. Who only reads
+  /// takes `withBytes`.
   package let bytes: UnsafeRawBufferPointer
   private let file: RegularFile
 
@@ -26,6 +28,17 @@ package final class MappedFile: @unchecked Sendable {
 
   deinit {
     if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+  }
+
+  package var byteCount: Int { bytes.count }
+
+  /// Lends the contents, which must not leave `body`.
+  package func withBytes<Result, Problem: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Problem) -> Result
+  ) throws(Problem) -> Result {
+    // Without it a file whose last use is this call could be unmapped while it is read.
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
   }
 
   package enum Advice: Sendable {

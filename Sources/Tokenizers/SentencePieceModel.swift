@@ -26,12 +26,12 @@ package final class SentencePieceModel: @unchecked Sendable {
   /// Loads the file at `path`. Throws `TokenizerError` or `FileFailure`.
   package init(path: String, normalization: Normalization = .ofModel) throws {
     let file = try MappedFile(path: path)
-    guard file.bytes.count <= Self.maximumByteCount else {
-      throw TokenizerError.tooLarge(path: path, byteCount: file.bytes.count, limit: Self.maximumByteCount)
+    guard file.byteCount <= Self.maximumByteCount else {
+      throw TokenizerError.tooLarge(path: path, byteCount: file.byteCount, limit: Self.maximumByteCount)
     }
-    if let format = ForeignFormat(file.bytes) { throw TokenizerError.otherFormat(path: path, format) }
+    if let format = file.withBytes({ ForeignFormat($0) }) { throw TokenizerError.otherFormat(path: path, format) }
     // Checked and loaded are the same copy: the file may be written to in between.
-    var serialized = Array(file.bytes)
+    var serialized = file.withBytes { Array($0) }
     characterMap = try serialized.withUnsafeBytes { try SentencePieceFile($0, path: path).characterMap }
     serialized += normalization.override
     var message: UnsafeMutablePointer<CChar>?

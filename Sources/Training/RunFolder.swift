@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 
 /// The places of a run's files.
 ///
@@ -25,7 +26,7 @@ package struct RunFolder: Sendable {
   package var autoencoder: String { "\(path)/vae" }
 
   package func makeAutoencoderFolder() throws -> String {
-    try makeFolder(autoencoder)
+    try Folder.make(autoencoder)
     return autoencoder
   }
 

@@ -56,7 +56,7 @@ package struct TrainingRun<Model: TrainingModel> {
   ) throws {
     (lock, journal) = try trainer.collective.together { () -> (RunLock?, RunJournal?) in
       guard trainer.collective.isFirst else { return (nil, nil) }
-      try makeFolder(folder.path)
+      try Folder.make(folder.path)
       return (try RunLock(path: folder.lock), try RunJournal(folder))
     }
     store = CheckpointStore(directory: folder.checkpoints, component: component)

@@ -98,7 +98,7 @@ struct MiniatureTests {
     #expect(clip(.roll) == first)
     #expect(withThreads(1) { clip(.roll) } == first)
     #expect(first.frameCount == 17)
-    #expect(first.size == FrameSize(width: 64, height: 64))
+    #expect(first.size == FrameSize(width: 48, height: 48))
     #expect(clip(.roll, seed: 8) != first)
     #expect(clip(.tiltUp) != first)
     #expect(clip(.roll, subject: MiniatureSubject(shape: .star, pattern: .spot, color: .yellow)) != first)

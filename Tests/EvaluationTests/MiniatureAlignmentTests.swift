@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Media
+import Runtime
 import TestSupport
 import Testing
 
@@ -103,7 +104,7 @@ struct TruthMetricTests {
   }
 
   private func score(_ clip: VideoClip, row: Int = 0) throws -> EvaluationResult {
-    try OutputFolder.make(directory.file("videos"))
+    try Folder.make(directory.file("videos"))
     var writing = VideoWriter.Options()
     writing.overwrites = true
     try VideoWriter.write(clip, to: directory.file("videos/\(row).mp4"), options: writing)

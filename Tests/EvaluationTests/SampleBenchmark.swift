@@ -23,7 +23,7 @@ struct SampleBenchmark {
         row: row, targetPath: target, targetCaption: "a horse, \(row) <b>", referencePath: reference,
         referenceCaption: "a car", condition: row == 0 ? "ghibli" : "melt", category: row == 0 ? "style" : nil)
     }
-    try OutputFolder.make(videos)
+    try Folder.make(videos)
     for row in finished {
       try VideoWriter.write(Self.clip(seed: row, frames: 5, shade: 8), to: "\(videos)/sys_bench_\(row).mkv")
     }

@@ -27,6 +27,8 @@ package struct PipelinePack: Sendable {
     for component in ["scheduler", "tokenizer", "text_encoder"] {
       try copy("\(model)/\(component)", to: "\(directory)/\(component)")
     }
+    let advice = "/\(PipelineAdvice.fileName)"
+    if FileManager.default.fileExists(atPath: model + advice) { try copy(file: model + advice, to: directory + advice) }
     try convert(autoencoder ?? "\(model)/vae", to: "\(directory)/vae")
     let config = try convert(transformer ?? "\(model)/transformer", to: "\(directory)/transformer")
     let hasExpert = config.className?.contains("MOT") == true
@@ -44,30 +46,24 @@ package struct PipelinePack: Sendable {
   }
 
   private func copy(_ source: String, to target: String) throws {
-    try makeDirectory(target)
+    try Folder.make(target)
     for name in try FileManager.default.contentsOfDirectory(atPath: source).sorted() {
-      let file = try MappedFile(path: "\(source)/\(name)")
-      try AtomicFile.write(Data(file.bytes), to: "\(target)/\(name)")
+      try copy(file: "\(source)/\(name)", to: "\(target)/\(name)")
     }
+  }
+
+  private func copy(file source: String, to target: String) throws {
+    try AtomicFile.write(MappedFile(path: source).withBytes { Data($0) }, to: target)
   }
 
   @discardableResult
   private func convert(_ source: String, to target: String) throws -> ConfigFile {
-    try makeDirectory(target)
+    try Folder.make(target)
     let config = try ConfigFile(path: "\(source)/config.json")
     let weights = try WeightStore(directory: source)
     let tensors = try weights.names.map { (name: $0, tensor: try weights.tensor(named: $0).stored(as: dtype)) }
     try AtomicFile.write(Data(config.contents.text.utf8), to: "\(target)/config.json")
     try WeightsFolder.write(tensors, to: target)
     return config
-  }
-}
-
-/// Makes a folder, with those above it, that may be there already.
-func makeDirectory(_ path: String) throws(FileFailure) {
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
-    throw FileFailure(path: path, action: "make this folder", code: EACCES)
   }
 }

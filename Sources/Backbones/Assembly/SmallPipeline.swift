@@ -31,7 +31,7 @@ package struct SmallPipeline: Sendable {
   /// Writes all components into a folder that is made if there is none.
   package func write(to directory: String) throws {
     for component in ["tokenizer", "text_encoder", "scheduler", "vae", "transformer"] {
-      try makeDirectory("\(directory)/\(component)")
+      try Folder.make("\(directory)/\(component)")
     }
     let tokens = try WordModel.write(words: words, to: "\(directory)/tokenizer")
     try write(Self.scheduler, to: "\(directory)/scheduler/scheduler_config.json")
@@ -39,6 +39,7 @@ package struct SmallPipeline: Sendable {
     try write(autoencoder, to: "\(directory)/vae/config.json")
     try write(transformer, to: "\(directory)/transformer/config.json")
     try write(PipelineIndex(hasExpert: false).contents, to: "\(directory)/model_index.json")
+    try AtomicFile.write(Data(PipelineAdvice.miniature.utf8), to: "\(directory)/\(PipelineAdvice.fileName)")
     let text = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/text_encoder/config.json")
     // As it will be used ever after: float16 from the start.
     try SafetensorsWriter.write(

@@ -23,7 +23,7 @@ package struct LatentCache: Sendable {
   /// Makes the folder if there is none; throws `FileFailure`.
   package init(directory: String) throws {
     self.directory = directory
-    try Self.makeFolder(directory)
+    try Folder.make(directory)
   }
 
   package func contains(_ key: Key) -> Bool { FileManager.default.fileExists(atPath: path(of: key)) }
@@ -44,20 +44,11 @@ package struct LatentCache: Sendable {
   /// - Parameter note: kept in the file for people, such as the name of the source.
   package func store(_ tensors: [String: Tensor], for key: Key, note: [String: String] = [:]) throws {
     let path = path(of: key)
-    try Self.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    try Folder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     try SafetensorsWriter.write(
       tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, metadata: note, to: path)
   }
 
   /// The file of a key, whether it is there or not.
   func path(of key: Key) -> String { "\(directory)/\(key.digest.prefix(2))/\(key.digest).safetensors" }
-
-  private static func makeFolder(_ path: String) throws(FileFailure) {
-    guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
-    if errno == ENOENT {
-      try makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
-      if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
-    }
-    throw FileFailure(path: path, action: "make this folder")
-  }
 }

@@ -20,7 +20,7 @@ package struct MiniatureClip: Sendable, Hashable {
   /// Size and rate of clips.
   package struct Format: Sendable, Equatable {
     /// Pixels along a side, a multiple of 8.
-    package var size = 64
+    package var size = 48
     /// 8k + 1.
     package var frames = 17
     package var frameRate = 8

@@ -37,7 +37,7 @@ package struct BenchmarkGeneration {
     self.template = template
     self.directory = directory
     self.frameFilter = frameFilter
-    try OutputFolder.make("\(directory)/latents")
+    try Folder.make("\(directory)/latents")
   }
 
   package static func fileName(row: Int) -> String { "vap_bench_\(row).mp4" }

@@ -16,7 +16,7 @@ struct ScoreStore {
 
   /// Makes the directory if it does not exist.
   init(directory: String) throws {
-    try OutputFolder.make(directory)
+    try Folder.make(directory)
     self.directory = directory
   }
 
@@ -42,20 +42,6 @@ struct ScoreStore {
 
   func store(_ score: MetricScore, _ kind: MetricKind, row: Int, key: String) throws {
     try AtomicFile.write(try JSONText.encode(Entry(key: key, score: score)), to: path(kind, row: row))
-  }
-}
-
-/// Folders of a run's output.
-package enum OutputFolder {
-  /// Makes a folder and those above it; does nothing if it is there.
-  package static func make(_ path: String) throws(FileFailure) {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-      throw FileFailure(
-        path: path, action: "make this folder", code: cause.map { Int32(truncatingIfNeeded: $0.code) } ?? EACCES)
-    }
   }
 }
 

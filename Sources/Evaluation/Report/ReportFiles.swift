@@ -9,7 +9,7 @@ package enum ReportFiles {
   package static func write(
     _ result: EvaluationResult, strips: [Int: ClipStrip], to directory: String
   ) throws -> [String] {
-    try OutputFolder.make(directory)
+    try Folder.make(directory)
     let files: [(name: String, data: Data)] = [
       (EvaluationResult.fileName, try JSONText.encode(result)),
       ("results.csv", Data(CSVReport.text(result).utf8)),

@@ -8,15 +8,16 @@ enum GzipFile {
   ///
   /// Throws `TokenizerError` for damaged files and those larger than `limit` bytes when expanded, and `FileFailure`.
   static func contents(of path: String, limit: Int) throws -> [UInt8] {
-    let file = try MappedFile(path: path)
-    guard file.bytes.starts(with: [0x1F, 0x8B]) else {
-      guard file.bytes.count <= limit else {
-        throw TokenizerError.tooLarge(path: path, byteCount: file.bytes.count, limit: limit)
+    try MappedFile(path: path).withBytes { bytes in
+      guard bytes.starts(with: [0x1F, 0x8B]) else {
+        guard bytes.count <= limit else {
+          throw TokenizerError.tooLarge(path: path, byteCount: bytes.count, limit: limit)
+        }
+        if let format = ForeignFormat(bytes) { throw TokenizerError.otherFormat(path: path, format) }
+        return Array(bytes)
       }
-      if let format = ForeignFormat(file.bytes) { throw TokenizerError.otherFormat(path: path, format) }
-      return Array(file.bytes)
+      return try expanded(bytes, path: path, limit: limit)
     }
-    return try withExtendedLifetime(file) { try expanded(file.bytes, path: path, limit: limit) }
   }
 
   private static func expanded(

@@ -79,7 +79,7 @@ package struct CheckpointFolder: Sendable, Equatable {
     logBytes: Int, adapters: AdapterExport? = nil, component: String, to directory: String
   ) throws {
     let weights = "\(directory)/\(component)"
-    try makeFolder(weights)
+    try Folder.make(weights)
     let config = try Data(contentsOf: URL(fileURLWithPath: configuration))
     try AtomicFile.write(config, to: "\(weights)/config.json")
     try WeightsFolder.write((snapshot.weights + frozen).map { ($0.key, $0.tensor) }, to: weights)
@@ -111,15 +111,5 @@ package struct CheckpointFolder: Sendable, Equatable {
       return FileManager.default.fileExists(atPath: "\(directory)/\(name)", isDirectory: &isFolder)
         && !isFolder.boolValue
     }.sorted()
-  }
-}
-
-/// Makes a folder, with those above it, that may be there already.
-func makeFolder(_ path: String) throws(FileFailure) {
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
-    let code = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
-    throw FileFailure(path: path, action: "make this folder", code: code.map(Int32.init) ?? EACCES)
   }
 }

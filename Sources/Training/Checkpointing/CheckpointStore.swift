@@ -46,13 +46,13 @@ package struct CheckpointStore: Sendable {
     _ snapshot: TrainingSnapshot, frozen: [(key: String, tensor: Tensor)], configuration: String, run: RunIdentity,
     logBytes: Int, adapters: AdapterExport? = nil
   ) throws -> CheckpointFolder {
-    try makeFolder(directory)
+    try Folder.make(directory)
     let name = Self.name(step: snapshot.progress.step)
     let (temporary, target) = ("\(directory)/\(Self.temporaryPrefix)\(name)", "\(directory)/\(name)")
     // Left over from a process that died.
     try? FileManager.default.removeItem(atPath: temporary)
     do {
-      try makeFolder(temporary)
+      try Folder.make(temporary)
       try CheckpointFolder.write(
         snapshot, frozen: frozen, configuration: configuration, run: run, logBytes: logBytes, adapters: adapters,
         component: component, to: temporary)

@@ -15,7 +15,7 @@ final class EventFile {
   ///
   /// - Parameter step: the first that will be written.
   init(directory: String, from step: Int) throws {
-    try makeFolder(directory)
+    try Folder.make(directory)
     // Readers take files in the order of their names, which a number keeps even if the clock goes back.
     let names = try FileManager.default.contentsOfDirectory(atPath: directory)
     let numbers = names.compactMap { name in

@@ -11,8 +11,8 @@ package final class RunJournal {
   private var validations: ValidationClips
 
   package init(_ folder: RunFolder) throws {
-    try makeFolder(folder.path)
-    try makeFolder(folder.validation)
+    try Folder.make(folder.path)
+    try Folder.make(folder.validation)
     self.folder = folder
     log = try RunLog(path: folder.log)
     timings = try RunLog(path: folder.timings)

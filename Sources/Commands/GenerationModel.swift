@@ -1,0 +1,40 @@
+import Backbones
+import EmbeddedModels
+import Foundation
+
+/// The model of a generation, with what its makers advise.
+struct GenerationModel {
+  /// Of the pipeline.
+  let directory: String
+  /// Settings that hold unless others are given.
+  let advice: GenerateSettings
+  /// What to know of the model before its results are judged.
+  let note: String?
+
+  /// Settings that say how videos are best made, and not which.
+  private static let keys: [GenerateSettings.CodingKeys] = [
+    .steps, .guidance, .dynamicGuidance, .scheduler, .fps, .negativePrompt, .frameSelection,
+  ]
+
+  private struct Note: Decodable {
+    static let key = "note"
+    let note: String?
+  }
+
+  /// - Parameter name: a path, or the name of an embedded pipeline; nil for the embedded one.
+  /// Throws `UsageFailure`, `EmbeddedModelFailure` or `SettingsFailure`.
+  init(_ name: String?) throws {
+    let name = name ?? EmbeddedModel.mini.rawValue
+    guard !name.isEmpty else { throw UsageFailure("--model is empty: give the directory of a pipeline") }
+    directory = try PipelineName.directory(name)
+    let path = "\(directory)/\(PipelineAdvice.fileName)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      (advice, note) = (GenerateSettings(), nil)
+      return
+    }
+    let file = try SettingsFile(path: path)
+    try file.checkKeys(Self.keys.map(\.rawValue) + [Note.key])
+    advice = try file.decode(GenerateSettings.self) ?? GenerateSettings()
+    note = try file.decode(Note.self)?.note
+  }
+}
