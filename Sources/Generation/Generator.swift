@@ -34,6 +34,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   package let method: SamplingMethod
   package let guidance: Guidance
   private let options: BackboneOptions
+  private let decoding: StageMemory?
 
   /// Checks the request against the model before any work.
   package init(_ backbone: Backbone, _ request: GenerationRequest, observer: @escaping RunObserver) throws {
@@ -49,13 +50,17 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     scheduler = try sampling.scheduler(steps: request.steps)
     guidance = request.guidance ?? .constant(backbone.naturalGuidance)
     let isGuided = guidance != .constant(1)
+    let stages = try backbone.memoryNeeds(
+      geometry, referenceCount: request.references.count, isGuided: isGuided)
+    decoding = stages.last
     let plan = try MemoryPlan(
-      stages: backbone.memoryNeeds(geometry, referenceCount: request.references.count, isGuided: isGuided),
-      budget: request.memoryBudget)
+      stages: stages, budget: request.memoryBudget, addressSpace: BufferPool.shared.addressSpaceLeft)
     options = BackboneOptions(
       context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
     if plan.usesTiles {
-      observer(.warning("the autoencoder works in tiles to stay within \(byteText(plan.budget)) of memory"))
+      let limit =
+        plan.isShortOfAddressSpace ? "the address space that `ulimit -v` leaves" : "\(byteText(plan.budget)) of memory"
+      observer(.warning("the autoencoder works in tiles to stay within \(limit)"))
     }
   }
 
@@ -146,10 +151,16 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   /// Decodes latents to frames.
   ///
   /// Decoders work in groups of latent frames; where the last group makes more frames than asked for, the first ones,
-  /// which repeat, are left out.
+  /// which repeat, are left out. The decoder works in tiles, though nothing was known against it when the run began, if
+  /// there is too little memory by now.
   ///
   /// - Parameter savedLatents: where the latents are kept, for the message of a failure.
   package func decode(_ latents: Tensor, savedLatents: String, observer: @escaping RunObserver) throws -> VideoClip {
+    var options = options
+    if let decoding, !options.usesTiles, !fits(decoding) {
+      options.usesTiles = true
+      observer(.warning("the autoencoder works in tiles, as other work has taken memory since the run began"))
+    }
     var pixels: [UInt8] = []
     try backbone.decode(latents, options, observer: observer) { batch in
       guard batch.nonFiniteCount == 0 else { throw GenerationFailure.notFiniteFrames(latents: savedLatents) }
@@ -158,5 +169,11 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     let extra = pixels.count / size.byteCount - geometry.frames
     return VideoClip(
       size: size, frameRate: request.frameRate, pixels: Array(pixels.dropFirst(max(0, extra) * size.byteCount)))
+  }
+
+  /// Whether there is memory for a stage now, without tiles; the program itself is there already.
+  private func fits(_ stage: StageMemory) -> Bool {
+    stage.peak(paging: options.context.paging, usesTiles: false) - StageMemory.program <= MachineMemory.available
+      && stage.addressSpace(usesTiles: false) <= BufferPool.shared.addressSpaceLeft ?? .max
   }
 }
