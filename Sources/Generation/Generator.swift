@@ -34,6 +34,8 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   package let method: SamplingMethod
   package let guidance: Guidance
   private let options: BackboneOptions
+  /// Whether the transformer's weights fit in memory beside every stage, so that one of them can serve many generations.
+  package let canKeepDenoiser: Bool
 
   /// Checks the request against the model before any work.
   package init(_ backbone: Backbone, _ request: GenerationRequest, observer: @escaping RunObserver) throws {
@@ -49,9 +51,12 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     scheduler = try sampling.scheduler(steps: request.steps)
     guidance = request.guidance ?? .constant(backbone.naturalGuidance)
     let isGuided = guidance != .constant(1)
-    let plan = try MemoryPlan(
-      stages: backbone.memoryNeeds(geometry, referenceCount: request.references.count, isGuided: isGuided),
-      budget: request.memoryBudget)
+    let stages = try backbone.memoryNeeds(
+      geometry, referenceCount: request.references.count, isGuided: isGuided)
+    let plan = try MemoryPlan(stages: stages, budget: request.memoryBudget)
+    // Weights are widened for products, so they count twice as they are stored.
+    let weights = stages.map(\.weights).max() ?? 0
+    canKeepDenoiser = plan.paging == .keep && plan.peak + 3 * weights <= plan.budget
     options = BackboneOptions(
       context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
     if plan.usesTiles {
