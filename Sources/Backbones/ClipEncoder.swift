@@ -33,6 +33,16 @@ package protocol ClipEncodingBackbone: VideoPromptBackbone {
   func makeClipEncoder(_ options: BackboneOptions, observer: @escaping RunObserver) throws -> any ClipEncoder
 }
 
+extension ClipEncodingBackbone {
+  /// Estimated memory for encoding one clip, in bytes, besides the program itself. Whether the autoencoder works in tiles
+  /// is not for the machine to decide here, as it changes the latents.
+  package func encodingNeeds(_ geometry: ClipGeometry, _ options: BackboneOptions) throws -> Int {
+    let stages = try memoryNeeds(geometry, referenceCount: 0, isGuided: false)
+    let encoding = stages.first { $0.name == StageMemory.encoding }
+    return encoding.map { $0.peak(paging: .keep, usesTiles: options.usesTiles) - StageMemory.program } ?? 0
+  }
+}
+
 extension VideoPromptBackbone {
   /// Changes with the configuration and weights of components.
   func identity(of components: [String]) throws -> String {

@@ -11,6 +11,8 @@ package struct StageMemory: Sendable, Equatable {
   /// The weights that are mapped at one time when they are paged: a segment, and what belongs to none. The next segment is
   /// read ahead into the system's cache, which gives way where memory is short.
   package let window: Int
+  /// The weights' files, all of which takes address space while the stage runs.
+  package let mapped: Int
   /// Activations and scratch.
   package let work: Int
   /// The same when the autoencoder works in tiles; equal to `work` for other components.
@@ -18,11 +20,15 @@ package struct StageMemory: Sendable, Equatable {
   /// What the program itself holds between stages, with its libraries and their tables; measured, and part of `work` of
   /// every stage of a backbone.
   package static let program = 90 << 20
+  /// The name of the stage that the autoencoder encodes clips in.
+  static let encoding = "encode image and references"
 
-  package init(name: String, weights: Int, window: Int, work: Int, tiledWork: Int? = nil) {
+  /// - Parameter mapped: nil if that is all weights.
+  package init(name: String, weights: Int, window: Int, mapped: Int? = nil, work: Int, tiledWork: Int? = nil) {
     self.name = name
     self.weights = weights
     self.window = window
+    self.mapped = mapped ?? weights
     self.work = work
     self.tiledWork = min(tiledWork ?? work, work)
   }
@@ -30,6 +36,10 @@ package struct StageMemory: Sendable, Equatable {
   package func peak(paging: RunContext.Paging, usesTiles: Bool) -> Int {
     (paging == .keep ? weights : window) + (usesTiles ? tiledWork : work)
   }
+
+  /// Bytes by which the stage may let the address space grow; paging changes nothing about it. The program's part of the
+  /// work stands for what threads and video libraries reserve and hardly use.
+  package func addressSpace(usesTiles: Bool) -> Int { mapped + (usesTiles ? tiledWork : work) }
 }
 
 // Estimates from counting the tensors that are alive together at the most demanding moment of a stage.
@@ -45,7 +55,7 @@ extension VideoPromptBackbone {
 
   /// The encoder of the autoencoder, for what it needs on whole frames and on tiles.
   func encodingMemory(_ work: (_ isTiled: Bool) -> Int) throws -> StageMemory {
-    try autoencoderMemory("encode image and references", without: "decoder", work)
+    try autoencoderMemory(StageMemory.encoding, without: "decoder", work)
   }
 
   /// Its decoder, likewise, beside the video encoder that packs the frames.
@@ -59,15 +69,16 @@ extension VideoPromptBackbone {
     _ name: String, without other: String, _ work: (_ isTiled: Bool) -> Int
   ) throws -> StageMemory {
     let bytes = try weightBytes("vae", leaving: { $0.hasPrefix("\(other).") })
-    return stage(name, (bytes.window, bytes.window), work: work(false), tiledWork: work(true))
+    return stage(
+      name, (bytes.window, bytes.window), mapped: bytes.all, work: work(false), tiledWork: work(true))
   }
 
   /// A stage that also has the program itself in memory, with its libraries and their tables.
   func stage(
-    _ name: String, _ weights: (all: Int, window: Int), work: Int, tiledWork: Int? = nil
+    _ name: String, _ weights: (all: Int, window: Int), mapped: Int? = nil, work: Int, tiledWork: Int? = nil
   ) -> StageMemory {
     StageMemory(
-      name: name, weights: weights.all, window: weights.window, work: StageMemory.program + work,
+      name: name, weights: weights.all, window: weights.window, mapped: mapped, work: StageMemory.program + work,
       tiledWork: tiledWork.map { StageMemory.program + $0 })
   }
 

@@ -115,14 +115,17 @@ struct GenerateJob {
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, observer: observer)
     try LatentsFile.write(denoised: latents, metadata: description, to: latentsPath)
+    let advice = "the denoised latents are kept in \(latentsPath); decode them with --latents"
     do {
-      let clip = try generator.decode(latents, savedLatents: latentsPath, observer: observer)
+      let clip = try MemoryExhaustion.advising(advice) {
+        try generator.decode(latents, savedLatents: latentsPath, observer: observer)
+      }
       if filtersContent, let filter = try filterWeights.flatMap({ try FrameFilter($0) }) { try filter.check(clip) }
       observer(.stage("write \(output)", units: 0))
       try VideoWriter.write(clip, to: output, options: writing)
       if let sideBySide { try writeSideBySide(clip, inputs, to: sideBySide, writing) }
     } catch {
-      printer.show(.warning("the denoised latents are kept in \(latentsPath); decode them with --latents"))
+      printer.show(.warning(advice))
       throw error
     }
     if savedLatents == nil { unlink(latentsPath) }

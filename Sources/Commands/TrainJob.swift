@@ -147,7 +147,7 @@ struct TrainJob: TrainingJob {
       model.parameters, precision: recipe.optimizer.precision, keepsAverages: settings.ema != nil,
       // Both videos of a pair go through the model before its gradients are known.
       work: settings.preference == nil ? work : 2 * work, stages: stages, program: program,
-      budget: recipe.memoryBudget)
+      budget: recipe.memoryBudget, addressSpace: BufferPool.shared.addressSpaceLeft)
   }
 
   /// What the report tells besides the run's identity; only names of folders, as reports are passed on.

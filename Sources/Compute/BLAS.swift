@@ -13,6 +13,26 @@ package enum BLAS {
   // One thread per call, whatever the environment says: tiles of fixed size make results independent of threads.
   private static let prepare: Void = openblas_set_num_threads(1)
 
+  /// Threads that may multiply at the same time: with a limit to the address space as many as there are buffers for.
+  ///
+  /// OpenBLAS takes a buffer of 128 MiB for each and, where it gets none, tries again forever; so they are taken here,
+  /// before anything else can take their place. They stay OpenBLAS's when they are given back.
+  static let threadLimit: Int = {
+    guard let left = MachineMemory.addressSpaceLeft else { return .max }
+    typealias Take = @convention(c) (Int32) -> UnsafeMutableRawPointer?
+    typealias Give = @convention(c) (UnsafeMutableRawPointer?) -> Void
+    guard let take = dlsym(nil, "blas_memory_alloc"), let give = dlsym(nil, "blas_memory_free") else { return 1 }
+    // The types that OpenBLAS's common.h declares these functions with.
+    let (taking, giving) = (unsafeBitCast(take, to: Take.self), unsafeBitCast(give, to: Give.self))
+    let affordable = left / 4 / bufferBytes
+    let count = min(ProcessInfo.processInfo.activeProcessorCount, max(1, affordable))
+    (0..<count).map { _ in taking(0) }.forEach(giving)
+    return count
+  }()
+
+  /// A buffer and the stack of its thread.
+  private static let bufferBytes = 136 << 20
+
   /// C = alpha A B' + beta C, or alpha A B + beta C with `transposedB` false; all row-major.
   ///
   /// - Parameters: A is `[m, k]` (or `[k, m]` with `transposedA`), B is `[n, k]` (or `[k, n]`), C is `[m, n]`; rows lie
@@ -34,11 +54,7 @@ package enum BLAS {
   /// Older OpenBLAS builds compute wrong results on processors they do not know. Sizes cover the kernels' whole tiles
   /// and their edges, both orientations and accumulation.
   package static func checkThisMachine() throws(BLASFailure) {
-    // OpenBLAS takes a buffer of 128 MiB per thread and tries again forever where it gets none.
-    var limit = rlimit()
-    if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < 1 << 30 {
-      throw .addressSpace(bytes: Int(clamping: limit.rlim_cur))
-    }
+    if let limit = MachineMemory.addressSpaceLimit, limit < 1 << 30 { throw .addressSpace(bytes: limit) }
     var generator = RandomGenerator(seed: 1)
     for (m, n, k) in [(1, 1, 1), (3, 5, 7), (16, 16, 16), (33, 18, 65), (48, 70, 31)] {
       for isTransposed in [true, false] {

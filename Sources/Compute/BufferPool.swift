@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 import Synchronization
 
 /// Keeps freed memory blocks for reuse.
@@ -29,7 +30,7 @@ package final class BufferPool: Sendable {
   /// Unused bytes beyond this go back to the system at once.
   static let keptBytes = 1 << 30
 
-  /// A block of at least `byteCount` bytes, aligned to 4096.
+  /// A block of at least `byteCount` bytes, aligned to 4096. If the system has none, that is the end of the process.
   package func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
     let capacity = Self.capacity(for: byteCount)
     let reused: UInt? = state.withLock { state in
@@ -47,7 +48,7 @@ package final class BufferPool: Sendable {
     guard posix_memalign(&pointer, alignment, capacity) == 0, let pointer else {
       trim()
       guard posix_memalign(&pointer, alignment, capacity) == 0, let pointer else {
-        preconditionFailure("out of memory: no block of \(capacity) bytes")
+        MemoryExhaustion.end(asking: capacity)
       }
       return UnsafeMutableRawBufferPointer(start: pointer, count: capacity)
     }
@@ -77,6 +78,11 @@ package final class BufferPool: Sendable {
       return state.free.values.flatMap { $0 }
     }
     for address in blocks { free(UnsafeMutableRawPointer(bitPattern: address)) }
+  }
+
+  /// Bytes by which blocks and mapped files may still grow within this process's address space; nil if it has no limit.
+  package var addressSpaceLeft: Int? {
+    MachineMemory.addressSpaceLeft.map { $0 + state.withLock { $0.freeBytes } }
   }
 
   /// Bytes in live blocks, and the largest sum of live and kept blocks so far.

@@ -7,12 +7,13 @@ import Synchronization
 /// Callers cut work into tiles of fixed size, whatever the number of threads, and a tile never looks at another tile's
 /// result: so results do not depend on how many threads there are or which of them takes a tile.
 package enum Workers {
-  private static let count = Atomic<Int>(ProcessInfo.processInfo.activeProcessorCount)
+  private static let count = Atomic<Int>(min(ProcessInfo.processInfo.activeProcessorCount, BLAS.threadLimit))
 
-  /// Number of threads that share the work. A resource setting, not an option of any computation: it changes no result.
+  /// Number of threads that share the work; fewer than asked for where the address space is too small for their buffers.
+  /// A resource setting, not an option of any computation: it changes no result.
   package static var threadCount: Int {
     get { count.load(ordering: .relaxed) }
-    set { count.store(max(1, newValue), ordering: .relaxed) }
+    set { count.store(min(max(1, newValue), BLAS.threadLimit), ordering: .relaxed) }
   }
 
   /// Runs `body` once for each tile index in `0..<tiles`, in no particular order, and returns when all are done.

@@ -12,12 +12,13 @@ package enum GenerationFailure: Failure, Equatable {
   case notFiniteLatents(path: String)
   case noImage
   case notEnoughMemory(needed: Int, budget: Int, advice: String)
+  case notEnoughAddressSpace(needed: Int, left: Int)
   case schedulerDoesNotFit(SamplingMethod, fitting: [SamplingMethod])
 
   package var category: FailureCategory {
     switch self {
     case .notFinite, .notFiniteFrames, .latentsShape, .noLatents, .notFiniteLatents: .badInput
-    case .notEnoughMemory: .resources
+    case .notEnoughMemory, .notEnoughAddressSpace: .resources
     case .schedulerDoesNotFit, .noImage: .usage
     }
   }
@@ -37,6 +38,9 @@ package enum GenerationFailure: Failure, Equatable {
     case .noImage: "--image is missing: the picture whose subject the new video shows"
     case .notEnoughMemory(let needed, let budget, let advice):
       "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
+    case .notEnoughAddressSpace(let needed, let left):
+      "this size needs \(byteText(needed)) of address space, where weight files count in full, and `ulimit -v` leaves "
+        + "\(byteText(left)); raise it by \(byteText(needed - left)), or lower --height, --width or --frames"
     case .schedulerDoesNotFit(let method, let fitting):
       "--scheduler \(method.rawValue) does not go with this model's noise schedule; use "
         + fitting.map(\.rawValue).joined(separator: " or ")

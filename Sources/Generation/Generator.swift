@@ -34,6 +34,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   package let method: SamplingMethod
   package let guidance: Guidance
   private let options: BackboneOptions
+  private let decoding: StageMemory?
   /// Whether the transformer's weights fit in memory beside every stage, so that one of them can serve many generations.
   package let canKeepDenoiser: Bool
 
@@ -53,14 +54,17 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     let isGuided = guidance != .constant(1)
     let stages = try backbone.memoryNeeds(
       geometry, referenceCount: request.references.count, isGuided: isGuided)
-    let plan = try MemoryPlan(stages: stages, budget: request.memoryBudget)
-    // Weights are widened for products, so they count twice as they are stored.
-    let weights = stages.map(\.weights).max() ?? 0
-    canKeepDenoiser = plan.paging == .keep && plan.peak + 3 * weights <= plan.budget
+    decoding = stages.last
+    let plan = try MemoryPlan(
+      stages: stages, budget: request.memoryBudget, addressSpace: BufferPool.shared.addressSpaceLeft)
+    // Weights are widened for products, so they count more than as they are stored.
+    canKeepDenoiser = plan.paging == .keep && plan.peak + 3 * (stages.map(\.weights).max() ?? 0) <= plan.budget
     options = BackboneOptions(
       context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
     if plan.usesTiles {
-      observer(.warning("the autoencoder works in tiles to stay within \(byteText(plan.budget)) of memory"))
+      let limit =
+        plan.isShortOfAddressSpace ? "the address space that `ulimit -v` leaves" : "\(byteText(plan.budget)) of memory"
+      observer(.warning("the autoencoder works in tiles to stay within \(limit)"))
     }
   }
 
@@ -151,10 +155,16 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   /// Decodes latents to frames.
   ///
   /// Decoders work in groups of latent frames; where the last group makes more frames than asked for, the first ones,
-  /// which repeat, are left out.
+  /// which repeat, are left out. The decoder works in tiles, though nothing was known against it when the run began, if
+  /// there is too little memory by now.
   ///
   /// - Parameter savedLatents: where the latents are kept, for the message of a failure.
   package func decode(_ latents: Tensor, savedLatents: String, observer: @escaping RunObserver) throws -> VideoClip {
+    var options = options
+    if let decoding, !options.usesTiles, !fits(decoding) {
+      options.usesTiles = true
+      observer(.warning("the autoencoder works in tiles, as other work has taken memory since the run began"))
+    }
     var pixels: [UInt8] = []
     try backbone.decode(latents, options, observer: observer) { batch in
       guard batch.nonFiniteCount == 0 else { throw GenerationFailure.notFiniteFrames(latents: savedLatents) }
@@ -163,5 +173,11 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     let extra = pixels.count / size.byteCount - geometry.frames
     return VideoClip(
       size: size, frameRate: request.frameRate, pixels: Array(pixels.dropFirst(max(0, extra) * size.byteCount)))
+  }
+
+  /// Whether there is memory for a stage now, without tiles; the program itself is there already.
+  private func fits(_ stage: StageMemory) -> Bool {
+    stage.peak(paging: options.context.paging, usesTiles: false) - StageMemory.program <= MachineMemory.available
+      && stage.addressSpace(usesTiles: false) <= BufferPool.shared.addressSpaceLeft ?? .max
   }
 }

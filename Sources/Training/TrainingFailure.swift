@@ -7,12 +7,14 @@ package enum TrainingFailure: Failure, Equatable {
   case brokenWeights(key: String)
   case pastTheEnd(step: Int, of: Int)
   case notEnoughMemory(needed: Int, budget: Int, advice: String)
+  case notEnoughAddressSpace(needed: Int, left: Int)
+  case notEnoughForEncoding(needed: Int, left: Int)
 
   package var category: FailureCategory {
     switch self {
     case .nothingToTrain, .notFinite, .brokenWeights: .badInput
     case .pastTheEnd: .usage
-    case .notEnoughMemory: .resources
+    case .notEnoughMemory, .notEnoughAddressSpace, .notEnoughForEncoding: .resources
     }
   }
 
@@ -31,6 +33,13 @@ package enum TrainingFailure: Failure, Equatable {
       "the run is at step \(step) already, beyond --steps \(count); give more steps or another output folder"
     case .notEnoughMemory(let needed, let budget, let advice):
       "this training needs about \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
+    case .notEnoughAddressSpace(let needed, let left):
+      "this training needs about \(byteText(needed)) of address space beside the weights, and `ulimit -v` leaves "
+        + "\(byteText(left)); raise it by \(byteText(needed - left)), lower height, width or frames, or train fewer "
+        + "'layers' or 'train: lora'"
+    case .notEnoughForEncoding(let needed, let left):
+      "encoding a clip needs about \(byteText(needed)) of memory and \(byteText(left)) are left; set 'tiles: true', "
+        + "fill the cache on another machine with `vap encode`, or lower height, width or frames"
     }
   }
 }

@@ -24,6 +24,10 @@ package struct TrainingMemory: Sendable, Equatable {
   package static let libraries = 24 << 20
   /// Bytes that may be used.
   package let budget: Int
+  /// Bytes by which a validation may let the address space grow at most.
+  private let validationAddressSpace: Int
+  /// Bytes by which the address space may still grow; nil for no limit.
+  private let addressSpace: Int?
 
   /// - Parameters:
   ///   - parameters: of the model as it is built, before training touches it.
@@ -31,9 +35,10 @@ package struct TrainingMemory: Sendable, Equatable {
   ///   - stages: of a validation, by what they need besides the transformer's weights.
   ///   - program: nil takes what the process holds now.
   ///   - budget: nil for what the machine, or the control group of this process, has.
+  ///   - addressSpace: by how much it may still grow, with the model in it; nil for no limit.
   package init(
     _ parameters: [Parameter], precision: Precision, keepsAverages: Bool, work: Int, stages: [StageMemory],
-    program: Int? = nil, budget: Int? = nil
+    program: Int? = nil, budget: Int? = nil, addressSpace: Int? = nil
   ) {
     let trained = parameters.filter(\.isTrainable)
     let count = trained.reduce(0) { $0 + $1.shape.count }
@@ -53,6 +58,8 @@ package struct TrainingMemory: Sendable, Equatable {
     gradients = count * 4
     self.work = work
     self.budget = budget ?? MachineMemory.limit
+    self.addressSpace = addressSpace
+    validationAddressSpace = stages.map { $0.addressSpace(usesTiles: true) }.max() ?? 0
     let left = self.budget - self.program - weights - copies - states
     validation =
       stages.map { stage in
@@ -65,6 +72,9 @@ package struct TrainingMemory: Sendable, Equatable {
 
   /// Bytes at the most demanding moment.
   package var peak: Int { program + weights + copies + states + gradients + work + validation }
+
+  /// Bytes by which the training lets the address space grow, once the model is in it.
+  private var growth: Int { copies + states + gradients + work + validationAddressSpace }
 
   /// What a validation may use.
   package var validationBudget: Int { max(0, budget - program - weights - copies - states) }
@@ -79,9 +89,12 @@ package struct TrainingMemory: Sendable, Equatable {
       + parts.map { "\($0.0) \(byteText($0.1))" }.joined(separator: ", ")
   }
 
-  /// Throws `TrainingFailure.notEnoughMemory` if the training needs more than there is.
+  /// Throws `TrainingFailure.notEnoughMemory` or `.notEnoughAddressSpace` if the training needs more than there is.
   package func check() throws(TrainingFailure) {
-    guard peak > budget else { return }
+    guard peak > budget else {
+      guard let addressSpace, growth > addressSpace else { return }
+      throw .notEnoughAddressSpace(needed: growth, left: addressSpace)
+    }
     let advice =
       if validation > gradients + work {
         "the validation clip is the largest part; lower height, width or frames, or raise --memory"

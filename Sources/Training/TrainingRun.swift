@@ -135,6 +135,10 @@ package struct TrainingRun<Model: TrainingModel> {
       }
       try writeReport(meter.pace)
       throw interruption
+    } catch {
+      // What ended the run is told, not that its last lines cannot be written either.
+      try? journal?.flush()
+      throw error
     }
     if meter.pace.steps > 0 { observer(.note(meter.pace.summary)) }
     try writeReport(meter.pace)
@@ -146,7 +150,7 @@ package struct TrainingRun<Model: TrainingModel> {
     let timing = meter.finishStep(
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
     try journal?.append(record, timing)
-    observer(.status(meter.line(record), isLast: record.step == settings.steps))
+    if let line = meter.line(record) { observer(.status(line, isLast: record.step == settings.steps)) }
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
     meter.finishLogging()
     do {
@@ -197,11 +201,11 @@ package struct TrainingRun<Model: TrainingModel> {
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
-    try journal?.sync()
+    let logBytes = try journal?.sync() ?? 0
     let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
-      logBytes: journal?.logBytes ?? 0, adapters: adapters)
+      logBytes: logBytes, adapters: adapters)
     savedStep = step
     observer(.note("saved \(checkpoint.path)"))
     try store.prune(keeping: settings.kept, andBest: settings.keepsBest)

@@ -267,20 +267,13 @@ struct TrainSignalTests {
   private func start(
     _ output: String, steps: Int, threads: Int = 2, before: String = "", standardError: FileHandle = .nullDevice
   ) throws -> Process {
-    let process = Process()
-    let arguments = [
-      program, "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"),
-      "--cache", directory.file("cache"), "--output", directory.file(output), "--steps", "\(steps)", "--warmup", "2",
-      "--learning-rate", "1e-3", "--save-every", "2", "--validate-every", "1000", "--threads", "\(threads)", "--set",
-      "validation-steps=1", "--set", "keep=3",
-    ]
-    process.executableURL = URL(fileURLWithPath: "/bin/bash")
-    // The shell becomes the program, so that signals reach it.
-    process.arguments = ["-c", before + "exec \"$@\"", "bash"] + arguments
-    process.standardError = standardError
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    return process
+    try BuiltProgram.start(
+      [
+        "train", "--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--data", directory.file("data"),
+        "--cache", directory.file("cache"), "--output", directory.file(output), "--steps", "\(steps)", "--warmup", "2",
+        "--learning-rate", "1e-3", "--save-every", "2", "--validate-every", "1000", "--threads", "\(threads)",
+        "--set", "validation-steps=1", "--set", "keep=3",
+      ], before: before, standardError: standardError)
   }
 
   private func finish(_ output: String, steps: Int, threads: Int = 2) throws -> Int32 {

@@ -69,7 +69,7 @@ struct ActivationKernelTests {
     }
   }
 
-  @Test("Subnormal inputs are halved or passed through", arguments: KernelTable.all)
+  @Test("R06: subnormal inputs are halved or passed through", arguments: KernelTable.all)
   func subnormals(table: KernelTable) {
     let inputs = [1, 2, 3, 0x1234, 0x7F_FFFE].map { Float(bitPattern: $0) }.flatMap { [$0, -$0] }
     for activation in Activation.allCases where activation != .relu && activation != .sigmoid {

@@ -1,5 +1,9 @@
-import Compute
+import COpenBLAS
+import Runtime
+import TestSupport
 import Testing
+
+@testable import Compute
 
 @Suite("BLAS")
 struct BLASTests {
@@ -7,6 +11,39 @@ struct BLASTests {
   func machine() throws {
     try BLAS.checkThisMachine()
     #expect(!BLAS.coreName.isEmpty)
+  }
+
+  @Test("R07: OpenBLAS stays at one thread for each product, whatever it was told before the first")
+  func oneThread() throws {
+    try BLAS.checkThisMachine()
+    withThreads(2) { Workers.forEach(8) { _ in _ = product(130) } }
+    #expect(openblas_get_num_threads() == 1)
+    #expect((BLAS.threadLimit == .max) == (MachineMemory.addressSpaceLimit == nil))
+  }
+
+  @Test("R05, R07: where the address space is limited there are as many threads as buffers, at least one")
+  func limitedAddressSpace() async {
+    await #expect(processExitsWith: .success) {
+      try limitAddressSpace(growingBy: 700 << 20)
+      Workers.threadCount = 64
+      // A quarter of 700 MiB is one buffer.
+      #expect(BLAS.threadLimit == 1 && Workers.threadCount == 1)
+      Workers.forEach(8) { _ in _ = product(130) }
+    }
+  }
+
+  @Test("R06: products of values too small to be normal are finite")
+  func subnormals() {
+    let size = 70
+    let faint = Float(bitPattern: 71_362)  // 1e-40
+    let a = [Float](repeating: faint, count: size * size)
+    let b = [Float](repeating: 1e30, count: size * size)
+    var c = b
+    BLAS.multiply(size, size, size, a, strideA: size, a, strideB: size, &c, strideC: size)
+    #expect(c.allSatisfy { $0 == 0 })
+    BLAS.multiply(size, size, size, a, strideA: size, b, strideB: size, &c, strideC: size)
+    // Whether they count or pass for zero is OpenBLAS's choice.
+    #expect(c.allSatisfy { $0 == 0 || abs($0 - 70e-10) < 1e-13 })
   }
 
   @Test(
@@ -41,4 +78,12 @@ struct BLASTests {
     BLAS.multiply(size, size, size, a, strideA: size, a, strideB: size, &c, strideC: size)
     #expect(c.allSatisfy { $0.isFinite })
   }
+}
+
+/// The square of a matrix of ones; its values are its size.
+private func product(_ size: Int) -> [Float] {
+  let ones = [Float](repeating: 1, count: size * size)
+  var c = ones
+  BLAS.multiply(size, size, size, ones, strideA: size, ones, strideB: size, &c, strideC: size)
+  return c
 }

@@ -1,3 +1,4 @@
+import Runtime
 import Testing
 
 @testable import Compute
@@ -30,6 +31,16 @@ struct BufferPoolTests {
     #expect(second.baseAddress == first.baseAddress)
     pool.give(second)
     pool.trim()
+  }
+
+  @Test("R05: a block that the system refuses ends the process with one line and status 4")
+  func refused() async throws {
+    let result = await #expect(processExitsWith: .exitCode(4), observing: [\.standardErrorContent]) {
+      MemoryExhaustion.advising("something is kept") { _ = BufferPool().take(1 << 60) }
+    }
+    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    let lines = text.split(separator: "\n").filter { $0.hasPrefix("error:") }
+    #expect(lines.count == 1 && lines.allSatisfy { $0.hasSuffix("; something is kept") }, "\(text)")
   }
 
   @Test("Statistics count live bytes and the peak of live and kept ones")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Row kernels")
 struct RowKernelTests {
-  @Test("Element-wise kernels", arguments: KernelTable.all, rowLengths)
+  @Test("R06: element-wise kernels on every instruction set", arguments: KernelTable.all, rowLengths)
   func elementwise(table: KernelTable, count: Int) {
     let (a, b, c) = (normals(count, seed: 1), normals(count, seed: 2), normals(count, seed: 3))
     let (x, y, z) = (a.map(Double.init), b.map(Double.init), c.map(Double.init))

@@ -41,6 +41,18 @@ struct MemoryPlanTests {
     }
   }
 
-  @Test("the machine has memory")
-  func machine() { #expect(MachineMemory.limit > 1 << 28) }
+  @Test("R05: in a limited address space weight files count in full, tiles help, and too little is refused")
+  func addressSpace() throws {
+    let stages = stages + [StageMemory(name: "encode", weights: 5, window: 5, mapped: 125, work: 60, tiledWork: 20)]
+    #expect(try !MemoryPlan(stages: stages, budget: 300, addressSpace: 185).usesTiles)
+    let tiled = try MemoryPlan(stages: stages, budget: 300, addressSpace: 184)
+    // Memory itself is not short: with tiles, but without paging, there is no plan.
+    #expect(tiled.usesTiles && tiled.peak == 60)
+    #expect(try MemoryPlan(stages: stages, budget: 300, addressSpace: 150).usesTiles)
+    #expect(throws: GenerationFailure.notEnoughAddressSpace(needed: 150, left: 149)) {
+      try MemoryPlan(stages: stages, budget: 300, addressSpace: 149)
+    }
+    let failure = GenerationFailure.notEnoughAddressSpace(needed: 3 << 30, left: 1 << 30)
+    #expect(failure.category == .resources && failure.message.contains("raise it by 2.00 GiB"))
+  }
 }

@@ -2,6 +2,7 @@ import Backbones
 import Compute
 import Foundation
 import Media
+import Runtime
 import Schedulers
 import Tensors
 import TestSupport
@@ -94,5 +95,27 @@ struct WanGeneratorTests {
     #expect(try run(request).latents.floats() == whole)
     request.memoryBudget = 1000
     #expect(throws: GenerationFailure.self) { try run(request) }
+  }
+
+  @Test("R05: where memory has become short since the run began, the decoder works in tiles after all")
+  func tilesInTheEnd() async {
+    await #expect(processExitsWith: .success) {
+      // Each thread would need a buffer of OpenBLAS's.
+      Workers.threadCount = 1
+      let backbone = try WanBackbone(directory: Fixtures.path("wan-tiny/checkpoint"))
+      let geometry = ClipGeometry(height: 256, width: 512, frames: 5)
+      var request = GenerationRequest(model: backbone.directory, image: nil, caption: "")
+      (request.height, request.width, request.frames) = (geometry.height, geometry.width, geometry.frames)
+      var warnings: [String] = []
+      func note(_ event: RunEvent) { if case .warning(let text) = event { warnings.append(text) } }
+      let generator = try Generator(backbone, request, observer: note)
+      let stage = try #require(backbone.memoryNeeds(geometry, referenceCount: 0, isGuided: true).last)
+      #expect(warnings.isEmpty && stage.addressSpace(usesTiles: true) < stage.addressSpace(usesTiles: false))
+      try limitAddressSpace(
+        growingBy: (stage.addressSpace(usesTiles: true) + stage.addressSpace(usesTiles: false)) / 2)
+      let latents = Tensor.zeros(backbone.latentShape(geometry))
+      let clip = try generator.decode(latents, savedLatents: "-", observer: note)
+      #expect(clip.frameCount == 5 && warnings.contains { $0.contains("works in tiles") })
+    }
   }
 }

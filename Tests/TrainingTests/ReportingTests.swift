@@ -70,8 +70,7 @@ struct ReportingTests {
   @Test("a log is read back with what is not finite; broken lines are counted")
   func log() throws {
     let log = try RunLog(path: directory.file("log.jsonl"))
-    try log.append(record(1, loss: 0.5))
-    try log.append(record(2, loss: .nan, norm: nil, skipped: "the loss is not finite"))
+    try log.append([record(1, loss: 0.5), record(2, loss: .nan, norm: nil, skipped: "the loss is not finite")])
     var text = try String(contentsOfFile: log.path, encoding: .utf8)
     text += "{\"step\": \nnonsense\n"
     try directory.write(text, to: "log.jsonl")
@@ -79,6 +78,31 @@ struct ReportingTests {
     #expect(history.steps == [1, 2] && history.losses[0] == 0.5 && history.losses[1].isNaN)
     #expect(history.skipped == [.init(step: 2, reason: "the loss is not finite")])
     #expect(history.unreadableLines == 2)
+  }
+
+  @Test("steps are written about once a second, and all of them before anything counts on it")
+  func journal() throws {
+    let journal = try RunJournal(folder)
+    try journal.resume(after: 0, logBytes: 0) { _ in }
+    func lines(_ path: String) throws -> Int {
+      try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count
+    }
+    for step in 1...3 {
+      let timing = StepTiming(step: step, seconds: 1, loadingSeconds: 0, loggingSeconds: 0, samplesPerSecond: 1)
+      try journal.append(record(step, loss: Double(step)), timing)
+    }
+    // The first at once; whoever runs this has less than a second for the others.
+    #expect(try lines(folder.log) == 1 && lines(folder.timings) == 1)
+    #expect(try journal.sync() == Data(contentsOf: URL(fileURLWithPath: folder.log)).count)
+    #expect(try lines(folder.log) == 3 && lines(folder.timings) == 3)
+    #expect(try RunHistory(log: folder.log).steps == [1, 2, 3])
+  }
+
+  @Test("lines for the terminal come now and then, and for the last step")
+  func pace() throws {
+    var meter = RateMeter(steps: 3)
+    let lines = (1...3).map { meter.line(record($0, loss: 0.5)) }
+    #expect(lines[0]?.hasPrefix("train 1/3  loss 0.5000") == true && lines[1] == nil && lines[2] != nil)
   }
 
   @Test("the page has curves, clips with the newest first, what was left out, settings, and all it needs")

@@ -113,6 +113,32 @@ struct TrainerTests {
     #expect(trainer.model.parameters[0].tensor.floats() == [0])
   }
 
+  /// 1e-40, which has lost some of its digits.
+  private static let faintest = Float(bitPattern: 71_362)
+
+  @Test("R06: weights and clips too small to be normal train to finite values")
+  func subnormals() throws {
+    struct FaintClips: SampleSource {
+      let digest = "faint clips"
+      func sample(at index: Int) -> TrainingSample {
+        let sample = RandomClips().sample(at: index)
+        func faint(_ clip: EncodedClip) -> EncodedClip {
+          EncodedClip(tensors: clip.tensors.mapValues { .filled($0.shape, with: TrainerTests.faintest) })
+        }
+        return TrainingSample(target: faint(sample.target), references: sample.references.map(faint))
+      }
+    }
+    var trainer = try TinyTraining().trainer(source: FaintClips())
+    for parameter in trainer.model.trainedParameters.prefix(20) {
+      parameter.update(to: .filled(parameter.shape, with: -Self.faintest))
+    }
+    for _ in 0..<2 {
+      let record = try trainer.step()
+      #expect(record.loss.isFinite && record.gradientNorm?.isFinite == true && record.skipped == nil)
+    }
+    for weight in trainer.snapshot.weights { #expect(weight.tensor.nonFiniteCount == 0, "\(weight.key)") }
+  }
+
   @Test("a model without anything to train is refused")
   func nothingToTrain() throws {
     #expect(throws: TrainingFailure.nothingToTrain) {

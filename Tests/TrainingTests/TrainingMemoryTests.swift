@@ -13,12 +13,13 @@ struct TrainingMemoryTests {
   ]
 
   private func memory(
-    _ precision: Precision, averages: Bool = false, work: Int = 1000, validation: Int = 0, budget: Int = 1_000_000
+    _ precision: Precision, averages: Bool = false, work: Int = 1000, validation: Int = 0, budget: Int = 1_000_000,
+    addressSpace: Int? = nil
   ) -> TrainingMemory {
     TrainingMemory(
       parameters, precision: precision, keepsAverages: averages, work: work,
       stages: [StageMemory(name: "v", weights: validation, window: validation / 10, work: 0)], program: 50,
-      budget: budget)
+      budget: budget, addressSpace: addressSpace)
   }
 
   @Test(
@@ -37,6 +38,15 @@ struct TrainingMemoryTests {
     #expect(memory(.float32, validation: 5000).peak == 50 + 4000 + 800 + 1400 + 5000)
     #expect(memory(.float32, validation: 5000, budget: 7000).peak == 50 + 4000 + 800 + 1400 + 500)
     #expect(memory(.float32, budget: 7000).validationBudget == 7000 - 50 - 4000 - 800)
+  }
+
+  @Test("R05: in a limited address space all that comes beside the model counts, weight files of a validation in full")
+  func addressSpace() throws {
+    let growth = 200 + 1200 + 400 + 1000 + 5000
+    try memory(.mixed, validation: 5000, budget: 9000, addressSpace: growth).check()
+    #expect(throws: TrainingFailure.notEnoughAddressSpace(needed: growth, left: growth - 1)) {
+      try memory(.mixed, validation: 5000, budget: 9000, addressSpace: growth - 1).check()
+    }
   }
 
   @Test("R04: a training that does not fit is refused with the numbers and what would help")

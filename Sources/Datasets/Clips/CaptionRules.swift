@@ -16,12 +16,20 @@ package enum CaptionRules {
 
   package static func target(_ caption: String) -> String {
     for opening in openings where caption.hasPrefix(opening) {
-      return caption.dropFirst(opening.count).trimmingCharacters(in: .whitespacesAndNewlines)
+      return trimmed(caption.dropFirst(opening.count))
     }
     return caption
   }
 
-  package static func reference(_ caption: String) -> String {
-    caption.trimmingCharacters(in: .whitespacesAndNewlines)
+  package static func reference(_ caption: String) -> String { trimmed(caption[...]) }
+
+  /// Without white space at either end.
+  private static func trimmed(_ text: Substring) -> String {
+    // Every step asks for this, and Foundation takes long to find nothing; most captions begin and end with a letter.
+    let visible: ClosedRange<UInt8> = 0x21...0x7E
+    if let first = text.utf8.first, let last = text.utf8.last, visible.contains(first), visible.contains(last) {
+      return String(text)
+    }
+    return text.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

@@ -25,5 +25,9 @@ package final class RunLock: Sendable {
     try text.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A child that is being started may hold a copy of the descriptor, with which the lock would live on.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

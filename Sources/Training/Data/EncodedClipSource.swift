@@ -1,4 +1,5 @@
 import Backbones
+import Compute
 import Datasets
 import Foundation
 import Runtime
@@ -125,9 +126,20 @@ package final class EncodedClipSource: Sendable {
   private func loadedEncoder(_ observer: @escaping RunObserver) throws -> any ClipEncoder {
     try encoder.withLock { encoder in
       if let encoder { return encoder }
+      try checkMemory()
       let loaded = try backbone.makeClipEncoder(options, observer: observer)
       encoder = loaded
       return loaded
     }
+  }
+
+  /// Throws `TrainingFailure.notEnoughForEncoding` if there is too little memory for clips of the largest size.
+  private func checkMemory() throws {
+    let needed = try loader.buckets.map { bucket in
+      try backbone.encodingNeeds(
+        ClipGeometry(height: bucket.height, width: bucket.width, frames: bucket.frames), options)
+    }.max()
+    let left = min(MachineMemory.left, BufferPool.shared.addressSpaceLeft ?? .max)
+    if let needed, needed > left { throw TrainingFailure.notEnoughForEncoding(needed: needed, left: left) }
   }
 }

@@ -31,12 +31,12 @@ final class EventFile {
 
   deinit { close(descriptor) }
 
-  func append(_ scalars: [(tag: String, value: Double)], step: Int) throws {
-    try append(.scalars(scalars), step: step)
+  func append(_ scalars: [(tag: String, value: Double)], step: Int, time: Date = Date()) throws {
+    try append(.scalars(scalars), step: step, time: time)
   }
 
-  private func append(_ contents: EventRecord.Contents, step: Int) throws {
-    let bytes = EventRecord.bytes(contents, step: step, time: Date().timeIntervalSince1970)
+  private func append(_ contents: EventRecord.Contents, step: Int, time: Date = Date()) throws {
+    let bytes = EventRecord.bytes(contents, step: step, time: time.timeIntervalSince1970)
     try bytes.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
   }
 }

@@ -13,6 +13,10 @@ struct RateMeter {
   private(set) var pace = RunPace()
 
   private static let stepShare = 0.1
+  /// When a line was last given, in nanoseconds.
+  private var lineTime: UInt64 = 0
+  /// Nobody reads lines that follow each other faster; small models make hundreds of steps a second.
+  private static let lineInterval: UInt64 = 100_000_000
 
   init(steps: Int) { self.steps = steps }
 
@@ -46,8 +50,12 @@ struct RateMeter {
     return Double(now - start) / 1e9
   }
 
-  /// `train 12/100  loss 1.2345  lr 1.0e-05  gradient 0.071  3.21 samples/s  0:27 left`
-  func line(_ record: StepRecord) -> String {
+  /// `train 12/100  loss 1.2345  lr 1.0e-05  gradient 0.071  3.21 samples/s  0:27 left`; nil if the last one was given
+  /// just before, unless this is the last step.
+  mutating func line(_ record: StepRecord) -> String? {
+    let now = DispatchTime.now().uptimeNanoseconds
+    guard record.step == steps || now - lineTime >= Self.lineInterval else { return nil }
+    lineTime = now
     let norm = record.gradientNorm.map { String(format: "%.3g", $0) } ?? "-"
     let left = clockText(Double(steps - record.step) * (smoothedSeconds ?? 0))
     return String(

@@ -2,6 +2,9 @@ import Foundation
 import Runtime
 
 /// What a run writes about itself while it goes: its log, how long steps took, TensorBoard's events, and its report.
+///
+/// Steps are written about once a second, or when they are over if they take longer: for a small model's step, writing
+/// its lines at once would be a large part of the work. A process that is killed loses lines that resuming would cut off.
 package final class RunJournal {
   private let folder: RunFolder
   private let log: RunLog
@@ -9,6 +12,23 @@ package final class RunJournal {
   private var events: EventFile?
   private var history = RunHistory()
   private var validations: ValidationClips
+  /// Steps that are not written yet.
+  private var pending: [Step] = []
+  private var lastWriting = Date.distantPast
+  private static let writingInterval = 1.0
+
+  private struct Step {
+    let record: StepRecord
+    let timing: StepTiming
+    let time: Date
+
+    var scalars: [(tag: String, value: Double)] {
+      [
+        (tag: "train/loss", value: record.loss), ("train/learning_rate", record.learningRate),
+        ("train/samples_per_second", timing.samplesPerSecond),
+      ] + (record.gradientNorm.map { [("train/gradient_norm", $0)] } ?? [])
+    }
+  }
 
   package init(_ folder: RunFolder) throws {
     try makeFolder(folder.path)
@@ -35,21 +55,33 @@ package final class RunJournal {
   // MARK: - Steps
 
   package func append(_ record: StepRecord, _ timing: StepTiming) throws {
-    try log.append(record)
-    try timings.append(timing)
+    let now = Date()
+    pending.append(Step(record: record, timing: timing, time: now))
     history.append(record)
-    var scalars = [
-      (tag: "train/loss", value: record.loss), ("train/learning_rate", record.learningRate),
-      ("train/samples_per_second", timing.samplesPerSecond),
-    ]
-    if let norm = record.gradientNorm { scalars.append(("train/gradient_norm", norm)) }
-    try events?.append(scalars, step: record.step)
+    // A clock that was set back must not hold lines back.
+    if !(0..<Self.writingInterval).contains(now.timeIntervalSince(lastWriting)) { try flush() }
   }
 
-  package var logBytes: Int { log.byteCount }
+  /// Writes what is known of the steps so far.
+  package func flush() throws {
+    let steps = pending
+    // What cannot be written once is not written twice.
+    pending.removeAll(keepingCapacity: true)
+    lastWriting = Date()
+    guard !steps.isEmpty else { return }
+    try log.append(steps.map(\.record))
+    try timings.append(steps.map(\.timing))
+    for step in steps { try events?.append(step.scalars, step: step.record.step, time: step.time) }
+  }
 
-  /// Waits until the log is on disk.
-  package func sync() throws { try log.sync() }
+  /// Writes all lines of the log and waits until they are on disk.
+  ///
+  /// - Returns: the log's size.
+  package func sync() throws -> Int {
+    try flush()
+    try log.sync()
+    return log.byteCount
+  }
 
   // MARK: - Validation and report
 
@@ -59,6 +91,7 @@ package final class RunJournal {
   }
 
   package func append(_ validation: ValidationRecord) throws {
+    try flush()
     try validation.write(to: folder)
     validations.forget(validation.step)
     try events?.append(
@@ -67,6 +100,7 @@ package final class RunJournal {
 
   /// Writes the run's page anew.
   package func writeReport(_ facts: RunFacts) throws {
+    try flush()
     let report = TrainingReport(facts, history, try validations.entries(upTo: facts.progress.step))
     try AtomicFile.write(Data(report.text.utf8), to: folder.report)
   }

@@ -3,8 +3,7 @@ import Runtime
 
 /// A file of JSON lines that grows with a run.
 ///
-/// A line is written as soon as it is known; resuming cuts off the lines after the checkpoint, so that the file is the
-/// same as that of a run which never stopped.
+/// Resuming cuts off the lines after the checkpoint, so that the file is the same as that of a run which never stopped.
 package final class RunLog {
   package let path: String
   private let descriptor: Int32
@@ -39,10 +38,15 @@ package final class RunLog {
     return true
   }
 
-  package func append(_ record: some Encodable) throws {
-    let line = try encoder.encode(record) + [UInt8(ascii: "\n")]
-    try line.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
-    byteCount += line.count
+  /// Appends a line for each record, all with one call of the system.
+  package func append(_ records: [some Encodable]) throws {
+    var lines = Data()
+    for record in records {
+      lines += try encoder.encode(record)
+      lines.append(UInt8(ascii: "\n"))
+    }
+    try lines.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
+    byteCount += lines.count
   }
 
   /// Waits until all lines are on disk.
