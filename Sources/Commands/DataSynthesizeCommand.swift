@@ -10,8 +10,9 @@ struct DataSynthesizeCommand: ParsableCommand {
     abstract: "Render VAP-Mini: a small world of subjects under 24 conditions, as a data set.",
     discussion: """
       Writes videos, vap_data.csv, and benchmark/benchmark.csv with 48 rows whose subjects training never shows and whose \
-      captions tell no condition; benchmark/zero_shot.csv holds four more conditions that are never trained on, and \
-      truth.csv what each video was rendered from. The same options give the same data set; an interrupted run goes on \
+      captions tell no condition; benchmark/wrong_references.csv shows the same images references of other conditions, \
+      benchmark/zero_shot.csv holds four more conditions that are never trained on, and truth.csv what each video was \
+      rendered from. With more --benchmark-scenes the first 48 rows stay. The same options give the same data set; an interrupted run goes on \
       where it stopped.
 
       Example: vap data synthesize --out vap-mini --videos 4800 --sheet
@@ -28,6 +29,7 @@ struct DataSynthesizeCommand: ParsableCommand {
   @Option(
     name: .customLong("group"), help: "Videos that share condition, speed and onset, and are each other's references.")
   var groupSize = 4
+  @Option(help: "Rows of the benchmark for each condition, at least 2.") var benchmarkScenes = 2
   @Option(help: "Share of the training captions that name the condition and its speed, 0 to 1.") var captionShare = 0.5
   @Option(help: "Quality of the videos: 0 (lossless) to 51.") var crf = 12
   @Flag(help: "Also draw all conditions into sheet.png.") var sheet = false
@@ -48,6 +50,7 @@ struct DataSynthesizeCommand: ParsableCommand {
     options.format.frames = frames
     options.format.frameRate = fps
     options.groupSize = groupSize
+    options.scenes = benchmarkScenes
     options.captionShare = captionShare
     options.quality = crf
     let dataset = try MiniatureDataset(options)

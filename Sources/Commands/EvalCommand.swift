@@ -8,7 +8,7 @@ struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Score a model, or finished videos of any system, on the benchmark.",
-    subcommands: [EvalRunCommand.self, EvalCompareCommand.self],
+    subcommands: [EvalRunCommand.self, EvalCompareCommand.self, EvalTableCommand.self],
     defaultSubcommand: EvalRunCommand.self)
 }
 
@@ -38,6 +38,15 @@ struct EvalRunCommand: ParsableCommand {
     help: "Directory of a published pipeline, whose videos are made, or mini, the model that comes with the program.",
     completion: .directory)
   var model: String?
+
+  @Option(help: "Folder of a trained expert, or of all weights of a training, over the model.", completion: .directory)
+  var expert: String?
+
+  @Option(help: "LoRA file; FILE:0.8 scales its changes. May be given several times.", completion: .file())
+  var lora: [String] = []
+
+  @Flag(inversion: .prefixedNo, help: "Show the model the references; without them it generates as its backbone does.")
+  var references = true
 
   @Option(help: "Folder of finished videos.", completion: .directory)
   var videos: String?

@@ -19,6 +19,7 @@ struct EvalJob {
   private let output: String
   private let showsClips: Bool
   private let filtersContent: Bool
+  private let showsReferences: Bool
   private let judges: [JudgeInput]
 
   /// Where the clips come from.
@@ -37,6 +38,7 @@ struct EvalJob {
     output = options.out
     showsClips = options.clips
     filtersContent = options.filter.contentFilter
+    showsReferences = options.references
     judges = try options.judges.map { path in
       try JudgeInput(file: path, template: options.template, criteria: options.criteria)
     }
@@ -48,9 +50,14 @@ struct EvalJob {
     case (let model?, nil):
       guard !options.threePanels else { throw UsageFailure("--three-panels is about --videos") }
       let model = try GenerationModel(model)
-      clips = .made(try Self.request(model, options.generation))
+      var request = try Self.request(model, options.generation)
+      (request.expert, request.adapters) = (options.expert, options.lora)
+      clips = .made(request)
       system = options.system ?? Self.name(model.directory)
     case (nil, let videos?):
+      guard options.expert == nil, options.lora.isEmpty, options.references else {
+        throw UsageFailure("--expert, --lora and --no-references are about --model")
+      }
       clips = .finished(try ClipSource(directory: videos, hasThreePanels: options.threePanels))
       system = options.system ?? Self.name(videos)
     default: throw UsageFailure("give either --model, to make the videos, or --videos, the folder where they are")
@@ -105,9 +112,11 @@ struct EvalJob {
         }
       }
       let filter = filtersContent ? try weights.flatMap { try FrameFilter($0) } : nil
-      let generation = try BenchmarkGeneration(request, directory: "\(output)/videos", frameFilter: filter)
+      var generation = try BenchmarkGeneration(request, directory: "\(output)/videos", frameFilter: filter)
+      generation.showsReferences = showsReferences
       let allowed = input.samples.filter { failures[$0.row] == nil }
-      let backbone = try BackboneKind(directory: request.model).open(directory: request.model)
+      let additions = try TransformerAdditions(expert: request.expert, adapterTexts: request.adapters)
+      let backbone = try BackboneKind(directory: request.model).open(directory: request.model, additions: additions)
       let failed = try generation.run(allowed, with: backbone, benchmarkDigest: digest, observer: observer)
       failures.merge(failed) { first, _ in first }
       return (try ClipSource(directory: "\(output)/videos"), failures)

@@ -13,11 +13,13 @@ struct MiniatureSettings: Decodable, Equatable {
   /// How often clips come again: rounds of conditions that samples are drawn from, and samples of a pair.
   var rounds = 64
   var uses = 8
+  /// How many pairs there are, all of which come again and again; nil for pairs without end.
+  var pairs: Int?
   /// Scenes of unseen subjects that validation looks at, each under 24 conditions.
   var scenes = 4
 
   private enum Key: String, CodingKey, CaseIterable {
-    case size, frames, captions, rounds, uses, scenes
+    case size, frames, captions, rounds, uses, pairs, scenes
   }
 
   private struct AnyKey: CodingKey {
@@ -42,6 +44,7 @@ struct MiniatureSettings: Decodable, Equatable {
     try read(.captions, into: &captions)
     try read(.rounds, into: &rounds)
     try read(.uses, into: &uses)
+    pairs = try values.decodeIfPresent(Int.self, forKey: .pairs)
     try read(.scenes, into: &scenes)
     func check(_ key: Key, _ isValid: Bool, _ why: String) throws(InvalidField) {
       guard isValid else { throw InvalidField("miniature.\(key.rawValue)", why) }
@@ -51,6 +54,10 @@ struct MiniatureSettings: Decodable, Equatable {
     try check(.captions, (0...1).contains(captions), "must be from 0 to 1")
     try check(.rounds, (1...100_000).contains(rounds), "must be from 1 to 100000")
     try check(.uses, (1...100_000).contains(uses), "must be from 1 to 100000")
+    let conditions = MiniatureStream.conditionCount
+    try check(
+      .pairs, pairs.map { $0.isMultiple(of: conditions) && (conditions...1_000_000).contains($0) } ?? true,
+      "must be a multiple of \(conditions), the number of conditions, from \(conditions) to 1000000")
     try check(.scenes, (1...1000).contains(scenes), "must be from 1 to 1000")
   }
 
@@ -64,12 +71,15 @@ struct MiniatureSettings: Decodable, Equatable {
     var settings = MiniatureSamples.Settings()
     settings.format = format
     settings.captionShare = captions
-    (settings.reuse.rounds, settings.reuse.uses) = (rounds, uses)
+    (settings.reuse.rounds, settings.reuse.uses, settings.reuse.pairs) = (rounds, uses, pairs)
     return settings
   }
 
   /// The settings that change what the steps compute.
   var identity: [String: String] {
-    ["size": "\(size)x\(size), \(frames) frames", "captions": "\(captions)", "reuse": "\(rounds) rounds, \(uses) uses"]
+    [
+      "size": "\(size)x\(size), \(frames) frames", "captions": "\(captions)",
+      "reuse": pairs.map { "\($0) pairs" } ?? "\(rounds) rounds, \(uses) uses",
+    ]
   }
 }

@@ -72,15 +72,15 @@ struct MiniatureTrainJob: TrainingJob {
       settings: recipe.identity(miniature.identity), data: source.digest,
       model: ContentDigest(ofParts: [configuration]).description)
     let file = "\(folder.path)/config.json"
-    var run = try TrainingRun(trainer, in: folder, recipe.run, identity: identity, configuration: file)
+    var run = try TrainingRun(
+      trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport)
     try AtomicFile.write(Data(configuration.utf8), to: file)
     try run.resume(observer)
     let accuracy = MiniatureAccuracy(
       MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
       showsReference: showsReference)
     try run.run(observer) { trainer in
-      let model = try backbone.makeTraining(
-        CurrentWeights(trainer.model.parameters), geometry, faults: [], training: { _ in false })
+      let model = try backbone.makeMeasured(CurrentWeights(trainer.model.parameters), geometry)
       let result = try accuracy.measure(model, step: trainer.progress.step)
       observer(.note(result.line))
       observer(.stage("train", units: 0))

@@ -19,6 +19,7 @@ struct PackCommand: ParsableCommand {
   @Option(help: "Directory of a pipeline.", completion: .directory) var model: String
   @Option(help: "Folder of an autoencoder in place of the model's.", completion: .directory) var vae: String?
   @Option(help: "Folder of a transformer in place of the model's.", completion: .directory) var transformer: String?
+  @Flag(help: "Leave the expert out: the plain image-to-video model that it was made from.") var withoutExpert = false
   @Option(help: "How weights are stored: float16, bfloat16 or float32.") var dtype = "float16"
   @Option(name: .shortAndLong, help: "Folder to write to; made if there is none.", completion: .directory)
   var output: String
@@ -34,6 +35,7 @@ struct PackCommand: ParsableCommand {
     }
     var pack = PipelinePack(model: try PipelineName.directory(model))
     (pack.autoencoder, pack.transformer, pack.dtype) = (vae, transformer, dtype)
+    pack.keepsExpert = !withoutExpert
     let bytes = try pack.write(to: output)
     print("\(output): \(String(format: "%.1f", Double(bytes) / 1e6)) MB")
   }

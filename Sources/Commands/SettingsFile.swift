@@ -47,8 +47,14 @@ struct SettingsFile {
   func changing(_ changes: [(key: String, value: String)]) throws -> SettingsFile {
     var changed = self
     for (key, value) in changes {
-      changed.settings[Node(key)] = try Self.explained("--set \(printable(key))") {
-        try Yams.compose(yaml: value) ?? Node(value)
+      let node = try Self.explained("--set \(printable(key))") { try Yams.compose(yaml: value) ?? Node(value) }
+      let path = key.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      if path.count == 2 {
+        var inner = changed.settings[Node(path[0])]?.mapping ?? Node.Mapping([])
+        inner[Node(path[1])] = node
+        changed.settings[Node(path[0])] = .mapping(inner)
+      } else {
+        changed.settings[Node(key)] = node
       }
     }
     return changed

@@ -84,7 +84,10 @@ struct TrainCommand: ParsableCommand {
     var found = named.compactMap { name, value in value.map { (key: name, value: $0) } }
     for change in changes {
       let parts = change.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 2, TrainSettings.keys.contains(parts[0]) else {
+      // A key inside of a mapping follows a point, as in miniature.pairs.
+      guard parts.count == 2, let key = parts[0].split(separator: ".", omittingEmptySubsequences: false).first,
+        TrainSettings.keys.contains(String(key))
+      else {
         throw UsageFailure("--set takes key=value with a key of the settings, not '\(change)'")
       }
       found.append((parts[0], parts[1]))

@@ -35,6 +35,8 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   package let guidance: Guidance
   private let options: BackboneOptions
   private let decoding: StageMemory?
+  /// Whether the transformer's weights fit in memory beside every stage, so that one of them can serve many generations.
+  package let canKeepDenoiser: Bool
 
   /// Checks the request against the model before any work.
   package init(_ backbone: Backbone, _ request: GenerationRequest, observer: @escaping RunObserver) throws {
@@ -55,6 +57,8 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
     decoding = stages.last
     let plan = try MemoryPlan(
       stages: stages, budget: request.memoryBudget, addressSpace: BufferPool.shared.addressSpaceLeft)
+    // Weights are widened for products, so they count more than as they are stored.
+    canKeepDenoiser = plan.paging == .keep && plan.peak + 3 * (stages.map(\.weights).max() ?? 0) <= plan.budget
     options = BackboneOptions(
       context: RunContext(paging: plan.paging), usesTiles: plan.usesTiles, isGuided: isGuided)
     if plan.usesTiles {

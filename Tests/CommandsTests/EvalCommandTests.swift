@@ -1,3 +1,4 @@
+import Datasets
 import Evaluation
 import Foundation
 import Media
@@ -98,6 +99,10 @@ struct EvalCommandTests {
     #expect(run("--videos", done, "--metrics", "beauty") == 2)
     #expect(run("--videos", done, "--rows", "1-9") == 2)
     #expect(run("--videos", done, "--clip", "b16") == 2)
+    for option in [["--expert", "x"], ["--lora", "x"], ["--no-references"]] {
+      #expect(run(["--videos", done] + option) == 2)
+    }
+    #expect(run("--model", Fixtures.path("cogvideox-tiny/checkpoint"), "--expert", directory.file("none")) == 3)
     #expect(run("--videos", directory.file("none")) == 3)
     #expect(run("--videos", done, "--weights", directory.file("none")) == 3)
     #expect(run("--videos", done, "--judge", directory.file("none.yaml")) == 3)
@@ -153,12 +158,45 @@ struct EvalMiniatureTests {
     #expect(result.columns.map(\.name) == MetricKind.exact.map(\.rawValue))
     #expect(result.skipped.map(\.metric) == MetricKind.published.map(\.rawValue) && result.missingSamples.isEmpty)
     for summary in result.summaries {
-      #expect(summary.count == 4 && summary.categories.map(\.category) == ["camera", "concept", "motion", "style"])
+      #expect(summary.count == 4 && summary.categories.map(\.name) == ["camera", "concept", "motion", "style"])
     }
     #expect(result.speeds?.count == 4)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: directory.file("out/results.json")))
     _ = try self.result(options)
     #expect(try Data(contentsOf: URL(fileURLWithPath: directory.file("out/results.json"))) == bytes)
+  }
+
+  @Test("without references other clips are made, in a folder of their own")
+  func noReferences() throws {
+    let model = Fixtures.path("cogvideox-tiny/checkpoint")
+    let options = ["--benchmark", benchmark, "--model", model, "--steps", "1", "--rows", "3", "--metrics", "psnr"]
+    let shown = try result(options).samples[0].scores
+    #expect(VAPCommand.run(["eval", "--out", directory.file("out"), "--no-clips", "--no-references"] + options) == 3)
+    #expect(VAPCommand.run(["eval", "--out", directory.file("bare"), "--no-clips", "--no-references"] + options) == 0)
+    #expect(try EvaluationResult(path: directory.file("bare")).samples[0].scores != shown)
+  }
+
+  @Test("with references of other conditions the own target is wrong in all rows, and what follows them is right")
+  func wrongReferences() throws {
+    let path = directory.file("mini/benchmark/wrong_references.csv")
+    let input = try BenchmarkInput(benchmark: path, data: nil, rows: "0,13,30")
+    for (name, isRight) in [("own", false), ("shown", true)] {
+      for sample in input.samples {
+        let truth = try #require(sample.truth)
+        let clip = MiniatureClip(
+          seed: truth.target.seed, subject: truth.target.subject,
+          condition: isRight ? truth.reference.condition : truth.target.condition, timing: truth.reference.timing)
+        var format = MiniatureClip.Format()
+        (format.size, format.frames) = (32, 9)
+        try directory.write("", to: "\(name)/.keep")
+        try VideoWriter.write(clip.render(format), to: directory.file("\(name)/\(sample.row).mkv"))
+      }
+      let found = try result([
+        "--benchmark", path, "--rows", "0,13,30", "--videos", directory.file(name), "--metrics", "match-pixels",
+      ])
+      #expect(found.samples.map { $0.scores["match-pixels"] } == .init(repeating: isRight ? 100 : 0, count: 3))
+      #expect(found.summaries[0].conditions.map(\.name) == input.samples.compactMap(\.condition).sorted())
+    }
   }
 
   @Test("the true targets match in all 48 rows; the never-trained ones too, of 28")

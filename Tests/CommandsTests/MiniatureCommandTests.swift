@@ -1,4 +1,5 @@
 import Checkpoints
+import Evaluation
 import Foundation
 import TestSupport
 import Testing
@@ -97,12 +98,85 @@ struct MiniatureCommandTests {
     }
   }
 
+  /// The rows of scripts/reproduce-ablations.sh: a name, and what is set otherwise.
+  private static func ablations() throws -> [(name: String, changes: [String])] {
+    let script = try String(contentsOfFile: "\(configs)/../scripts/reproduce-ablations.sh", encoding: .utf8)
+    return script.split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: "|", omittingEmptySubsequences: false).map {
+        $0.trimmingCharacters(in: .whitespaces)
+      }
+      guard parts.count == 2, !parts[0].isEmpty, parts[0].allSatisfy({ $0.isLetter || $0.isNumber || $0 == "-" }) else {
+        return nil
+      }
+      return (parts[0], parts[1].split(separator: " ").map { $0.replacing(#/@\d+/#, with: "24") })
+    }
+  }
+
+  @Test("every ablation trains from one frozen backbone, and its benchmark clip is made and scored")
+  func ablationRows() throws {
+    #expect(VAPCommand.run(["init", "--output", directory.file("start"), "--size", "16", "--frames", "9"]) == 0)
+    #expect(
+      VAPCommand.run([
+        "data", "synthesize", "--out", directory.file("data"), "--videos", "48", "--group", "2", "--size", "16",
+        "--frames", "9",
+      ]) == 0)
+    let frozen = directory.file("frozen")
+    #expect(
+      VAPCommand.run(["pack", "--model", directory.file("start"), "--without-expert", "--output", frozen]) == 0)
+    let rows = try Self.ablations()
+    #expect(rows.count == 15 && rows.first?.name == "vap")
+    let published = try PublishedScores(path: "\(Self.configs)/ablations/published.csv")
+    for (name, changes) in rows {
+      #expect(published.scores[name]?["alignment"] != nil, "\(name)")
+      let options = ["--steps", "1", "--set", "weights=trained", "--set", "miniature.pairs=48"]
+      #expect(
+        train("mini-expert", "frozen", name, options + changes.flatMap { ["--set", $0] }) == 0, "\(name)")
+      let last = directory.file("\(name)/checkpoints/step-000001")
+      let lora = "\(last)/pytorch_lora_weights.safetensors"
+      let additions = FileManager.default.fileExists(atPath: lora) ? ["--lora", lora] : ["--expert", last]
+      #expect(additions[0] == (name == "single-branch-lora" ? "--lora" : "--expert"))
+      #expect(
+        VAPCommand.run(
+          [
+            "eval", "--benchmark", directory.file("data"), "--model", frozen, "--rows", "5", "--steps", "1",
+            "--guidance", "1", "--no-clips", "--metrics", "match-pixels", "--system", name, "--out",
+            directory.file("eval/\(name)"),
+          ] + additions) == 0, "\(name)")
+    }
+    let results = ["vap", "single-branch-lora", "addition"].map { directory.file("eval/\($0)") }
+    #expect(VAPCommand.run(["eval", "table"] + results + ["--out", directory.file("table"), "--json"]) == 0)
+    #expect(FileManager.default.fileExists(atPath: directory.file("table.csv")))
+    #expect(VAPCommand.run(["eval", "table", results[0], results[0]]) == 2)
+  }
+
+  @Test("a pipeline without its expert is the one that the expert was made from")
+  func withoutExpert() throws {
+    #expect(VAPCommand.run(["init", "--output", directory.file("start"), "--size", "16", "--frames", "9"]) == 0)
+    #expect(train("mini-expert", "start", "expert", ["--steps", "1", "--set", "layers=odd"]) == 0)
+    func pack(_ model: String, _ name: String, _ options: [String]) -> Int32 {
+      VAPCommand.run(
+        ["pack", "--model", directory.file(model), "--dtype", "float32", "--output", directory.file(name)] + options)
+    }
+    #expect(
+      pack("start", "mini", ["--transformer", directory.file("expert/checkpoints/step-000001/transformer")]) == 0)
+    #expect(pack("mini", "plain", ["--without-expert"]) == 0)
+    #expect(pack("start", "same", []) == 0)
+    let (plain, same) = (try weights("plain/transformer"), try weights("same/transformer"))
+    #expect(plain.names == same.names && plain.names.count < (try weights("mini/transformer")).names.count)
+    for name in plain.names {
+      #expect(try plain.tensor(named: name).floats() == same.tensor(named: name).floats())
+    }
+    let index = try String(contentsOfFile: directory.file("plain/model_index.json"), encoding: .utf8)
+    #expect(!index.contains("MOT"))
+  }
+
   @Test(
     "settings that do not go together are refused before anything is loaded",
     arguments: [
       ["--set", "component=vea"], ["--set", "component=vae", "--set", "miniature=null"], ["--set", "references=2"],
       ["--data", "somewhere"], ["--precision", "mixed"], ["--set", "matrix-rate=-1"], ["--set", "hold=2"],
-      ["--set", "batch=0"], ["--set", "optimizer=sgd"], ["--model", "nowhere"],
+      ["--set", "batch=0"], ["--set", "miniature.pears=24"], ["--set", "miniature.pairs=1"],
+      ["--set", "optimizer=sgd"], ["--model", "nowhere"],
     ])
   func refusals(options: [String]) throws {
     #expect([2, 3].contains(train("mini-backbone", "start", "run", options)))
@@ -112,7 +186,8 @@ struct MiniatureCommandTests {
   @Test("unknown and impossible keys of the miniature and of the objective are named")
   func keys() throws {
     for text in [
-      "miniature: {sizes: 48}", "miniature: {size: 44}", "miniature: {frames: 16}", "miniature: {captions: 2}",
+      "miniature: {sizes: 48}", "miniature: {pairs: 25}", "miniature: {pairs: 0}", "miniature: {size: 44}",
+      "miniature: {frames: 16}", "miniature: {captions: 2}",
       "objective: {noise: 1}", "objective: {pure-noise: 2}", "objective: {level-power: 0}",
     ] {
       let file = try directory.write(text + "\n", to: "settings.yaml")

@@ -84,6 +84,20 @@ struct MiniatureTests {
     }
   }
 
+  @Test("of a limited number of pairs all come again and again, and none besides")
+  func limitedPairs() {
+    let stream = MiniatureStream(seed: 5)
+    var reuse = MiniatureStream.Reuse()
+    reuse.pairs = 72
+    for start in [0, 24 * 500] {
+      let places = (start..<start + 24 * 40).map { stream.place(of: $0, reuse) }
+      #expect(Set(places.map(\.pair)) == Set(0..<72))
+      #expect(Set(places.prefix(24).map { $0.pair % 24 }).count == 24)
+      #expect(Set(places.map(\.member)) == [0, 1])
+    }
+    #expect(stream.oldestRound(of: 1_000_000, reuse) == 0)
+  }
+
   @Test("the words of all captions: no stops, each once")
   func words() {
     let words = MiniatureClip.captionWords
@@ -176,6 +190,29 @@ struct MiniatureDatasetTests {
     #expect(benchmark.warning == nil)
     #expect(Set(benchmark.rows.map(\.condition)).count == 24)
     #expect(try BenchmarkTable(path: directory.file("benchmark/zero_shot.csv")).rows.count == 8)
+    #expect(try BenchmarkTable(path: directory.file("benchmark/wrong_references.csv")).rows.count == 48)
+  }
+
+  @Test("a longer benchmark begins with the usual rows; references of other conditions are of other categories")
+  func scenes() throws {
+    var options = options
+    options.scenes = 5
+    let (usual, long) = (try MiniatureDataset(self.options), try MiniatureDataset(options))
+    #expect(long.benchmark.count == 120 && Array(long.benchmark.prefix(48)) == usual.benchmark)
+    #expect(long.zeroShot.count == 20 && Array(long.zeroShot.prefix(8)) == usual.zeroShot)
+    #expect(zip(usual.items, long.items).allSatisfy { $0.path == $1.path && $0.clip == $1.clip })
+    #expect(Set(long.items.map(\.path)).count == long.items.count)
+    for condition in MiniatureCondition.trained {
+      #expect(long.benchmark.count { $0.condition == condition.rawValue } == 5)
+    }
+    let clips = Dictionary(uniqueKeysWithValues: long.items.map { ($0.path, $0.clip) })
+    for (own, other) in zip(long.benchmark, long.otherReferences) {
+      #expect(own.target == other.target && own.targetCaption == other.targetCaption)
+      let (target, reference) = (try #require(clips[other.target]), try #require(clips[other.reference]))
+      #expect(target.condition.category != reference.condition.category)
+      #expect(other.condition == reference.condition.rawValue)
+    }
+    #expect(Set(long.otherReferences.map(\.reference)).count == 120)
   }
 
   @Test("references share condition and timing, never a video; the benchmark shows held-out subjects neutrally")
@@ -229,7 +266,7 @@ struct MiniatureDatasetTests {
   @Test("impossible options are refused")
   func refusals() {
     for change: (inout MiniatureDataset.Options) -> Void in [
-      { $0.videos = 47 }, { $0.groupSize = 1 }, { $0.format.size = 20 }, { $0.format.size = 8 },
+      { $0.videos = 47 }, { $0.groupSize = 1 }, { $0.scenes = 1 }, { $0.format.size = 20 }, { $0.format.size = 8 },
       { $0.format.frames = 16 }, { $0.format.frames = 1 }, { $0.captionShare = 2 },
     ] {
       var options = options

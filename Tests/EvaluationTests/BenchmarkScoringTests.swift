@@ -36,7 +36,7 @@ struct BenchmarkScoringTests {
     let summary = try #require(result.summaries.first)
     let scores = result.samples.compactMap { $0.scores["psnr"] }
     #expect(summary.count == 3 && summary.mean == scores.reduce(0, +) / 3 && summary.missing.isEmpty)
-    #expect(summary.categories.map(\.category) == ["style"] && summary.categories[0].count == 1)
+    #expect(summary.categories.map(\.name) == ["style"] && summary.categories[0].count == 1)
     #expect(summary.categories[0].lower == nil)
   }
 

@@ -3,6 +3,7 @@ import Compute
 import Foundation
 import Runtime
 import Tensors
+import VideoTransformers
 
 /// A CogVideoX pipeline with trained components in place of its own, as one directory in the published layout.
 package struct PipelinePack: Sendable {
@@ -13,6 +14,8 @@ package struct PipelinePack: Sendable {
   package var transformer: String?
   /// How the weights of autoencoder and transformer are stored.
   package var dtype = DType.float16
+  /// Whether the transformer keeps its expert, if it has one.
+  package var keepsExpert = true
 
   package init(model: String) { self.model = model }
 
@@ -30,8 +33,9 @@ package struct PipelinePack: Sendable {
     let advice = "/\(PipelineAdvice.fileName)"
     if FileManager.default.fileExists(atPath: model + advice) { try copy(file: model + advice, to: directory + advice) }
     try convert(autoencoder ?? "\(model)/vae", to: "\(directory)/vae")
-    let config = try convert(transformer ?? "\(model)/transformer", to: "\(directory)/transformer")
-    let hasExpert = config.className?.contains("MOT") == true
+    let config = try convert(
+      transformer ?? "\(model)/transformer", to: "\(directory)/transformer", isPlain: !keepsExpert)
+    let hasExpert = keepsExpert && config.className?.contains("MOT") == true
     try AtomicFile.write(
       Data(PipelineIndex(hasExpert: hasExpert).contents.text.utf8), to: "\(directory)/model_index.json")
     _ = try BackboneKind.cogVideoX.open(directory: directory).components()
@@ -57,13 +61,22 @@ package struct PipelinePack: Sendable {
   }
 
   @discardableResult
-  private func convert(_ source: String, to target: String) throws -> ConfigFile {
+  private func convert(_ source: String, to target: String, isPlain: Bool = false) throws -> ConfigFile {
     try Folder.make(target)
     let config = try ConfigFile(path: "\(source)/config.json")
     let weights = try WeightStore(directory: source)
-    let tensors = try weights.names.map { (name: $0, tensor: try weights.tensor(named: $0).stored(as: dtype)) }
-    try AtomicFile.write(Data(config.contents.text.utf8), to: "\(target)/config.json")
+    let names = weights.names.filter { !isPlain || !$0.contains(expertSuffix) }
+    let tensors = try names.map { (name: $0, tensor: try weights.tensor(named: $0).stored(as: dtype)) }
+    let text = isPlain ? try Self.withoutExpert(config) : config.contents.text
+    try AtomicFile.write(Data(text.utf8), to: "\(target)/config.json")
     try WeightsFolder.write(tensors, to: target)
     return config
+  }
+
+  /// The configuration of the model that an expert was added to.
+  private static func withoutExpert(_ config: ConfigFile) throws -> String {
+    var plain = try config.decode(CogVideoXConfiguration.self)
+    (plain.expertLayers, plain.coupling, plain.predictsReferences) = ([], .mixture, false)
+    return config.text(changing: plain.plannedFields)
   }
 }

@@ -8,7 +8,20 @@ extension CogVideoXBackbone: TrainableBackbone {
     _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults,
     training isTrained: @escaping @Sendable (String) -> Bool
   ) throws -> CogVideoXTraining {
-    let (model, parameters) = try build(weights, adapters: additions.adapterSources, training: isTrained) {
+    try makeTraining(weights, geometry, faults: faults, adapters: additions.adapterSources, training: isTrained)
+  }
+
+  /// A model in training as it is now, adapters among it, for predictions that record nothing.
+  package func makeMeasured(_ weights: CurrentWeights, _ geometry: ClipGeometry) throws -> CogVideoXTraining {
+    try makeTraining(
+      weights, geometry, faults: [], adapters: additions.adapterSources(in: weights), training: { _ in false })
+  }
+
+  private func makeTraining(
+    _ weights: any ParameterSource, _ geometry: ClipGeometry, faults: PublishedFaults, adapters: [any AdapterSource],
+    training isTrained: @escaping @Sendable (String) -> Bool
+  ) throws -> CogVideoXTraining {
+    let (model, parameters) = try build(weights, adapters: adapters, training: isTrained) {
       CogVideoXTransformer($0, transformer)
     }
     return CogVideoXTraining(

@@ -18,6 +18,8 @@ package struct MiniatureDataset: Sendable {
     package var groupSize = 4
     /// Share of the training captions that name the condition and the speed.
     package var captionShare = 0.5
+    /// Rows of the benchmark for each condition; the first two of each are the same for any number.
+    package var scenes = 2
     /// Constant rate factor of the videos.
     package var quality = 12
 
@@ -35,7 +37,10 @@ package struct MiniatureDataset: Sendable {
 
   package let items: [Item]
   package let benchmark: [BenchmarkTable.Row]
-  /// The same for conditions that are never trained on.
+  /// The benchmark's targets, each with a reference that shows another condition, of another category; a row's condition
+  /// is what its reference shows.
+  package let otherReferences: [BenchmarkTable.Row]
+  /// The benchmark of conditions that are never trained on.
   package let zeroShot: [BenchmarkTable.Row]
   private let options: Options
 
@@ -58,6 +63,9 @@ package struct MiniatureDataset: Sendable {
     guard options.format.frames % 8 == 1, (9...257).contains(options.format.frames) else {
       throw .rules("--frames must be 8k + 1 from 9 to 257, not \(options.format.frames)")
     }
+    guard (2...1000).contains(options.scenes) else {
+      throw .rules("--benchmark-scenes must be from 2 to 1000, not \(options.scenes)")
+    }
     guard (0...1).contains(options.captionShare) else {
       throw .rules("--caption-share must be from 0 to 1, not \(options.captionShare)")
     }
@@ -65,11 +73,32 @@ package struct MiniatureDataset: Sendable {
     var plan = Plan(options)
     let groups = options.videos / (conditions.count * options.groupSize)
     for condition in conditions { for _ in 0..<groups { plan.addTrainingGroup(condition) } }
-    benchmark = conditions.flatMap { condition in (0..<2).map { plan.addBenchmarkPair(condition, number: $0) } }
-    zeroShot = MiniatureCondition.zeroShot.flatMap { condition in
-      (0..<2).map { plan.addBenchmarkPair(condition, number: $0) }
+    func pairs(_ conditions: [MiniatureCondition], _ numbers: Range<Int>) -> [BenchmarkTable.Row] {
+      conditions.flatMap { condition in numbers.map { plan.addBenchmarkPair(condition, number: $0) } }
     }
+    // The usual rows first, so that further ones change none of them.
+    let usual = (pairs(conditions, 0..<2), pairs(MiniatureCondition.zeroShot, 0..<2))
+    benchmark = usual.0 + pairs(conditions, 2..<options.scenes)
+    zeroShot = usual.1 + pairs(MiniatureCondition.zeroShot, 2..<options.scenes)
+    otherReferences = Self.withOtherReferences(benchmark)
     items = plan.items
+  }
+
+  /// Each row with the reference of another one, which is of another category and as often used as any.
+  private static func withOtherReferences(_ rows: [BenchmarkTable.Row]) -> [BenchmarkTable.Row] {
+    let names = MiniatureCondition.trained.map(\.rawValue)
+    let byCondition = Dictionary(grouping: rows, by: \.condition)
+    var places: [String: Int] = [:]
+    return rows.map { row in
+      // One category has six conditions, which follow each other.
+      let other = names[((names.firstIndex(of: row.condition) ?? 0) + 7) % names.count]
+      let place = places[row.condition, default: 0]
+      places[row.condition] = place + 1
+      let shown = byCondition[other]?[place] ?? row
+      return BenchmarkTable.Row(
+        target: row.target, reference: shown.reference, targetCaption: row.targetCaption,
+        referenceCaption: shown.referenceCaption, condition: shown.condition, outputName: "")
+    }
   }
 
   /// Renders and writes everything into a folder, tables last.
@@ -106,6 +135,7 @@ package struct MiniatureDataset: Sendable {
 
   private func writeTables(to root: String) throws {
     try ManifestWriter.write(benchmark: benchmark, to: "\(root)/benchmark/\(BenchmarkTable.fileName)")
+    try ManifestWriter.write(benchmark: otherReferences, to: "\(root)/benchmark/wrong_references.csv")
     try ManifestWriter.write(benchmark: zeroShot, to: "\(root)/benchmark/zero_shot.csv")
     try CSVWriter.write(
       header: [

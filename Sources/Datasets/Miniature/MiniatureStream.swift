@@ -64,6 +64,9 @@ extension MiniatureStream {
     package var rounds = 64
     /// Samples of a pair, in the mean, before it leaves.
     package var uses = 8
+    /// How many pairs there are, as in a data set of that size: a multiple of the number of conditions. All of them come
+    /// again and again, so `rounds` and `uses` say nothing then. nil for pairs without end.
+    package var pairs: Int?
 
     package init() {}
   }
@@ -73,14 +76,17 @@ extension MiniatureStream {
     let count = Self.conditionCount
     let order = KeyedPermutation(count: count, seed: seed, stream: UInt64(sample / count) | 6 << 48)
     var generator = RandomGenerator(seed: seed, name: "sample \(sample)")
-    let round = oldestRound(of: sample, reuse) + generator.drawIndex(below: reuse.rounds)
+    let rounds = reuse.pairs.map { max(1, $0 / count) } ?? reuse.rounds
+    let round = oldestRound(of: sample, reuse) + generator.drawIndex(below: rounds)
     return Place(
       pair: round * count + order[sample % count], member: generator.drawIndex(below: 2),
       draw: generator.drawUniform())
   }
 
   /// The first round that this and later samples are drawn from.
-  package func oldestRound(of sample: Int, _ reuse: Reuse) -> Int { sample / (Self.conditionCount * reuse.uses) }
+  package func oldestRound(of sample: Int, _ reuse: Reuse) -> Int {
+    reuse.pairs == nil ? sample / (Self.conditionCount * reuse.uses) : 0
+  }
 }
 
 extension MiniatureClip {

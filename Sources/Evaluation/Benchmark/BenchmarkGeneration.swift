@@ -20,11 +20,17 @@ package struct BenchmarkGeneration {
     package let size: String
     package let negativeCaption: String
     package let frameRate: String
+    /// Digest of what lies over the model's weights; nil if nothing does.
+    package let additions: String?
+    /// nil if references are shown.
+    package let references: String?
   }
 
   private let template: GenerationRequest
   private let directory: String
   private let frameFilter: FrameFilter?
+  /// Whether models that read references are shown them.
+  package var showsReferences = true
 
   private var latents: String { "\(directory)/latents" }
   private var settingsFile: String { "\(directory)/settings.json" }
@@ -53,14 +59,16 @@ package struct BenchmarkGeneration {
     try checkSettings(backbone, benchmarkDigest)
     var failures: [Int: String] = [:]
     let missing = samples.filter { !FileManager.default.fileExists(atPath: path(row: $0.row)) }
-    // Settings that no row can be made with are an error of the whole run.
+    var kept: Backbone.Denoiser?
     if let first = missing.first {
-      _ = try Generator(backbone, request(for: first, backbone), observer: { _ in })
+      // Settings that no row can be made with are an error of the whole run.
+      let generator = try Generator(backbone, request(for: first, backbone), observer: { _ in })
+      if generator.canKeepDenoiser { kept = try backbone.loadDenoiser(observer: observer) }
     }
     for (index, sample) in missing.enumerated() {
       observer(.stage("row \(sample.row), video \(index + 1) of \(missing.count)", units: 0))
       do {
-        try make(sample, backbone, observer)
+        try make(sample, backbone, kept, observer)
       } catch let failure as any Failure where BenchmarkScoring.concernsSample(failure) {
         observer(.warning("row \(sample.row): \(failure.message)"))
         failures[sample.row] = failure.message
@@ -77,20 +85,20 @@ package struct BenchmarkGeneration {
     request.image = sample.targetPath
     request.caption = sample.targetCaption
     request.references =
-      backbone.hasExpert ? [.init(path: sample.referencePath, caption: sample.referenceCaption)] : []
+      backbone.hasExpert && showsReferences ? [.init(path: sample.referencePath, caption: sample.referenceCaption)] : []
     request.seed = template.seed &+ UInt64(sample.row)
     return request
   }
 
   private func make<Backbone: VideoPromptBackbone>(
-    _ sample: BenchmarkSample, _ backbone: Backbone, _ observer: @escaping RunObserver
+    _ sample: BenchmarkSample, _ backbone: Backbone, _ denoiser: Backbone.Denoiser?, _ observer: @escaping RunObserver
   ) throws {
     var request = request(for: sample, backbone)
     let saved = "\(latents)/\(sample.row).safetensors"
     if FileManager.default.fileExists(atPath: saved) { request.latents = saved }
     let generator = try Generator(backbone, request, observer: observer)
     let inputs = try generator.readInputs(observer: observer)
-    let denoised = try generator.denoise(inputs, observer: observer)
+    let denoised = try generator.denoise(inputs, by: denoiser, observer: observer)
     if request.latents == nil { try LatentsFile.write(denoised: denoised, metadata: [:], to: saved) }
     let clip = try generator.decode(denoised, savedLatents: saved, observer: observer)
     try frameFilter?.check(clip)
@@ -98,6 +106,16 @@ package struct BenchmarkGeneration {
     options.metadata = ["comment": "vap eval, row \(sample.row), seed \(request.seed)"]
     try VideoWriter.write(clip, to: path(row: sample.row), options: options)
     unlink(saved)
+  }
+
+  private func additionsDigest(_ additions: TransformerAdditions) throws -> String? {
+    let expert = try additions.expert.map { try ContentDigest(samplingFilesIn: $0).description }
+    // Each with its factor, which stands behind its name.
+    let adapters = try zip(additions.adapters, template.adapters).map { file, text in
+      "\(try ContentDigest(ofFile: file.path)) \(URL(fileURLWithPath: text).lastPathComponent)"
+    }
+    let parts = (expert.map { [$0] } ?? []) + adapters
+    return parts.isEmpty ? nil : ContentDigest(ofParts: parts).description
   }
 
   /// Writes the settings beside the videos, or throws if others are there.
@@ -109,7 +127,8 @@ package struct BenchmarkGeneration {
       weights: try ContentDigest(samplingFilesIn: "\(template.model)/transformer").description, seed: template.seed,
       steps: template.steps, guidance: "\(template.guidance ?? .constant(backbone.naturalGuidance))",
       scheduler: template.scheduler?.rawValue ?? "checkpoint", size: size.map(String.init).joined(separator: "x"),
-      negativeCaption: template.negativeCaption, frameRate: "\(template.frameRate)")
+      negativeCaption: template.negativeCaption, frameRate: "\(template.frameRate)",
+      additions: try additionsDigest(backbone.additions), references: showsReferences ? nil : "none")
     let text = try JSONText.encode(settings)
     guard FileManager.default.fileExists(atPath: settingsFile) else {
       try AtomicFile.write(text, to: settingsFile)

@@ -4,7 +4,8 @@ import Compute
 package struct MetricSummary: Codable, Sendable, Equatable {
   /// Of a part of the samples.
   package struct Part: Codable, Sendable, Equatable {
-    package let category: String
+    /// Of the category or condition.
+    package let name: String
     package let count: Int
     package let mean: Double
     /// Of the mean; nil for one sample.
@@ -27,6 +28,8 @@ package struct MetricSummary: Codable, Sendable, Equatable {
   package let upper: Double?
   /// By category, sorted; empty where the table does not say any.
   package let categories: [Part]
+  /// By condition, likewise.
+  package let conditions: [Part]
 
   /// Of every interval, so that a rerun gives the same ends.
   private static let seed: UInt64 = 42
@@ -40,13 +43,20 @@ package struct MetricSummary: Codable, Sendable, Equatable {
     standardError = Self.standardError(values)
     let interval = Self.interval(values)
     (lower, upper) = (interval?.lower, interval?.upper)
-    let groups = Dictionary(grouping: samples.filter { $0.scores[name] != nil }) { $0.category ?? "" }
-    categories = groups.filter { !$0.key.isEmpty }.sorted { $0.key < $1.key }.map { category, samples in
+    categories = Self.parts(name, samples, \.category)
+    conditions = Self.parts(name, samples, \.condition)
+  }
+
+  private static func parts(
+    _ name: String, _ samples: [EvaluationResult.Sample], _ group: (EvaluationResult.Sample) -> String?
+  ) -> [Part] {
+    let groups = Dictionary(grouping: samples.filter { $0.scores[name] != nil }) { group($0) ?? "" }
+    return groups.filter { !$0.key.isEmpty }.sorted { $0.key < $1.key }.map { part, samples in
       let values = samples.compactMap { $0.scores[name] }
       let interval = Self.interval(values)
       return Part(
-        category: category, count: values.count, mean: Self.mean(values),
-        standardError: Self.standardError(values), lower: interval?.lower, upper: interval?.upper)
+        name: part, count: values.count, mean: Self.mean(values), standardError: Self.standardError(values),
+        lower: interval?.lower, upper: interval?.upper)
     }
   }
 

@@ -32,7 +32,7 @@ struct IntervalPlot {
       return nil
     }
     let categories = summary.categories.map {
-      Mark(label: $0.category, value: $0.mean, lower: $0.lower, upper: $0.upper, isOwn: false)
+      Mark(label: $0.name, value: $0.mean, lower: $0.lower, upper: $0.upper, isOwn: false)
     }
     let own = Mark(label: result.system, value: mean, lower: summary.lower, upper: summary.upper, isOwn: true)
     marks = (published.isEmpty ? categories : published) + [own]

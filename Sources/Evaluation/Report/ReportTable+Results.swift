@@ -18,17 +18,28 @@ extension ReportTable {
 
   /// Means by category; nil where the benchmark names none.
   package static func categories(_ result: EvaluationResult) -> ReportTable? {
-    let names = Set(result.summaries.flatMap { $0.categories.map(\.category) }).sorted()
+    parts(result, "category", \.categories)
+  }
+
+  /// Means by condition; nil where the benchmark names none.
+  package static func conditions(_ result: EvaluationResult) -> ReportTable? {
+    parts(result, "condition", \.conditions)
+  }
+
+  private static func parts(
+    _ result: EvaluationResult, _ kind: String, _ parts: (MetricSummary) -> [MetricSummary.Part]
+  ) -> ReportTable? {
+    let names = Set(result.summaries.flatMap { parts($0).map(\.name) }).sorted()
     guard !names.isEmpty else { return nil }
     let rows = names.map { name in
       [name]
         + result.summaries.map { summary in
-          guard let part = summary.categories.first(where: { $0.category == name }) else { return "-" }
+          guard let part = parts(summary).first(where: { $0.name == name }) else { return "-" }
           let error = part.standardError.map { " ± \(number($0))" } ?? ""
           return number(part.mean) + error + " (\(part.count))"
         }
     }
-    return ReportTable(header: ["category"] + result.columns.map(\.title), rows: rows)
+    return ReportTable(header: [kind] + result.columns.map(\.title), rows: rows)
   }
 
   /// Scores of every sample.
@@ -102,6 +113,9 @@ package enum MarkdownReport {
     parts.append(ReportTable.overview(result).markdown)
     if let categories = ReportTable.categories(result) {
       parts += ["## By category", categories.markdown]
+    }
+    if let conditions = ReportTable.conditions(result) {
+      parts += ["## By condition", conditions.markdown]
     }
     if !result.skipped.isEmpty {
       parts += ["## Not run", result.skipped.map { "- \($0.metric): \($0.reason)" }.joined(separator: "\n")]
