@@ -202,7 +202,10 @@ package struct TrainingRun<Model: TrainingModel> {
       throw TrainingFailure.brokenWeights(key: key)
     }
     let logBytes = try journal?.sync() ?? 0
-    let frozen = settings.savesFrozen ? trainer.model.parameters.filter { !$0.isTrainable } : []
+    let model = trainer.model
+    let frozen = model.parameters.filter {
+      !$0.isTrainable && (settings.savesFrozen || adapters == nil && model.accompaniesTrained($0.key))
+    }
     let checkpoint = try store.save(
       snapshot, frozen: frozen.map { ($0.key, $0.tensor) }, configuration: configuration, run: identity,
       logBytes: logBytes, adapters: adapters)

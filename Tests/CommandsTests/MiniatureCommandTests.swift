@@ -108,7 +108,7 @@ struct MiniatureCommandTests {
       guard parts.count == 2, !parts[0].isEmpty, parts[0].allSatisfy({ $0.isLetter || $0.isNumber || $0 == "-" }) else {
         return nil
       }
-      return (parts[0], parts[1].split(separator: " ").map { $0.replacing(#/@\d+/#, with: "24") })
+      return (parts[0], parts[1].split(separator: " ").map { String($0).replacing(#/@\d+/#, with: "24") })
     }
   }
 
@@ -162,7 +162,8 @@ struct MiniatureCommandTests {
     #expect(pack("mini", "plain", ["--without-expert"]) == 0)
     #expect(pack("start", "same", []) == 0)
     let (plain, same) = (try weights("plain/transformer"), try weights("same/transformer"))
-    #expect(plain.names == same.names && plain.names.count < (try weights("mini/transformer")).names.count)
+    let whole = try weights("mini/transformer")
+    #expect(plain.names == same.names && plain.names.count < whole.names.count)
     for name in plain.names {
       #expect(try plain.tensor(named: name).floats() == same.tensor(named: name).floats())
     }

@@ -46,6 +46,12 @@ package struct CogVideoXTraining: TrainingModel {
 
   package func isUnread(_ key: String) -> Bool { transformer.makesUnreadQueries(key) }
 
+  /// A trained expert's position table is frozen, but not in the base model's weights.
+  package func accompaniesTrained(_ key: String) -> Bool {
+    CogVideoXTransformer.isExpertTable(key)
+      && parameters.contains { $0.isTrainable && CogVideoXTransformer.isExpertWeight($0.key) }
+  }
+
   package func loss(
     target: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
   ) throws -> Tensor {

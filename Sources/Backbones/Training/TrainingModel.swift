@@ -19,6 +19,9 @@ package protocol TrainingModel: Sendable {
   /// Whether published training finds a gradient of zero for this parameter, where this model finds none because nobody
   /// reads what it makes. With weight decay the two differ.
   func isUnread(_ key: String) -> Bool
+
+  /// Whether a frozen parameter belongs to what is trained, so that trained weights are of no use without it.
+  func accompaniesTrained(_ key: String) -> Bool
 }
 
 /// A training sample with the random numbers of its turn.
@@ -38,6 +41,8 @@ extension TrainingModel {
   package var trainedParameters: [Parameter] { parameters.filter(\.isTrainable) }
 
   package func isUnread(_ key: String) -> Bool { false }
+
+  package func accompaniesTrained(_ key: String) -> Bool { false }
 
   package func loss(of samples: [DrawnSample], context: RunContext) throws -> Tensor {
     let losses = try samples.map {

@@ -27,6 +27,7 @@ package struct PreferenceModel<Model: TrainingModel>: TrainingModel {
 
   package var parameters: [Parameter] { model.parameters }
   package func isUnread(_ key: String) -> Bool { model.isUnread(key) }
+  package func accompaniesTrained(_ key: String) -> Bool { model.accompaniesTrained(key) }
 
   package func loss(
     target: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext

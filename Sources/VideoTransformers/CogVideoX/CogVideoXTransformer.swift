@@ -52,7 +52,12 @@ package struct CogVideoXTransformer: Sendable {
 
   /// Whether expert training, as published, changes the parameter: all of the expert's but its position table.
   package static func isExpertWeight(_ key: String) -> Bool {
-    key.contains(expertSuffix) && !key.hasSuffix("pos_embedding")
+    key.contains(expertSuffix) && !isExpertTable(key)
+  }
+
+  /// Whether this is the expert's position table.
+  package static func isExpertTable(_ key: String) -> Bool {
+    key.contains(expertSuffix) && key.hasSuffix("pos_embedding")
   }
 
   /// Whether the parameter makes the queries of the last expert, which nobody reads (see `MixtureStack`).
