@@ -6,6 +6,7 @@
 # Everything can be stopped at any time and goes on from the latest checkpoints when the same command is given again. The
 # finished pipeline is FOLDER/mini, at most 20 MB; each run's log, measurements and timings stay in its folder.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 vap="${VAP:-}"
