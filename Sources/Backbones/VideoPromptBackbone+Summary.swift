@@ -18,7 +18,8 @@ extension VideoPromptBackbone {
       ? ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
       : ParameterLoader(stores[0])
     build(loader.root)
-    let unexpected = try loader.finish(ignoring: ignorable)
+    let unexpected = try loader.finish { ignorable($0) || isTransformer && additions.isReplaced($0) }
+    if isTransformer { try additions.checkExpert(unused: unexpected) }
     try loader.finishAdapters()
     return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
   }

@@ -44,9 +44,12 @@ struct AutoencoderTrainJob: TrainingJob {
       schedule: recipe.schedule, settings: recipe.steps, averageDecay: settings.ema)
     let configuration = "\(backbone.directory)/vae/config.json"
     let file = try ConfigFile(path: configuration)
+    let start: String? =
+      settings.plan.start == .random
+      ? nil : try ContentDigest(samplingFilesIn: "\(backbone.directory)/vae").description
     let identity = RunIdentity(
       settings: recipe.identity(miniature.identity.merging(["component": "vae"]) { $1 }), data: source.digest,
-      model: ContentDigest(ofParts: [file.contents.text]).description)
+      model: ContentDigest(ofParts: [file.contents.text]).description, weights: start)
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: configuration, component: "vae")
     try run.resume(observer)

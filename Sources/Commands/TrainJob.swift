@@ -23,9 +23,7 @@ struct TrainJob: TrainingJob {
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
     settings.clips.cache = settings.clips.cache ?? "\(folder.path)/cache"
-    var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
-    additions.plan = settings.plan
-    additions.seed = settings.seed
+    let additions = try settings.additions()
     clips = try EncodeJob(settings.clips, additions: additions)
     guard let backbone = clips.backbone as? any TrainableBackbone else {
       throw UsageFailure(
@@ -104,9 +102,9 @@ struct TrainJob: TrainingJob {
         averageDecay: settings.ema, collective: ranks)
     }
     let configuration = try backbone.configurationText()
-    let identity = RunIdentity(
+    let identity = try RunIdentity(
       settings: recipe.identity(clips, ranks: ranks.size), data: prepared.pairs.digest,
-      model: ContentDigest(ofParts: [configuration]).description)
+      model: ContentDigest(ofParts: [configuration]).description, weights: additions.weightsDigest(clips.model))
     let validation = TrainValidation(
       backbone, clips, prepared.pairs, settings, folder, memoryBudget: prepared.memory.validationBudget)
     let file = "\(folder.path)/config.json"

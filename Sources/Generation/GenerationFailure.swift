@@ -35,14 +35,14 @@ package enum GenerationFailure: Failure, Equatable {
       "\(path): latents of shape \(found) do not fit this size and model, which need \(expected)"
     case .noLatents(let path): "\(path): holds no floating-point tensor named 'latents'"
     case .notFiniteLatents(let path): "\(path): the latents are not all numbers (NaN or infinite)"
-    case .noImage: "--image is missing: the picture whose subject the new video shows"
+    case .noImage: "the image is missing: the picture whose subject the new video shows"
     case .notEnoughMemory(let needed, let budget, let advice):
       "this size needs \(byteText(needed)) of memory and the budget is \(byteText(budget)); \(advice)"
     case .notEnoughAddressSpace(let needed, let left):
       "this size needs \(byteText(needed)) of address space, where weight files count in full, and `ulimit -v` leaves "
-        + "\(byteText(left)); raise it by \(byteText(needed - left)), or lower --height, --width or --frames"
+        + "\(byteText(left)); raise it by \(byteText(needed - left)), or lower height, width or frames"
     case .schedulerDoesNotFit(let method, let fitting):
-      "--scheduler \(method.rawValue) does not go with this model's noise schedule; use "
+      "the scheduler \(method.rawValue) does not go with this model's noise schedule; use "
         + fitting.map(\.rawValue).joined(separator: " or ")
     }
   }

@@ -107,7 +107,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
         observer(
           .warning(
             available == 1
-              ? "\(reference.path) is a still picture, which shows no motion; were --ref-video and --image swapped?"
+              ? "\(reference.path) is a still picture, which shows no motion; were the reference and the image swapped?"
               : "\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
       }
       references.append(

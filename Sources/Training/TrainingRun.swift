@@ -77,8 +77,8 @@ package struct TrainingRun<Model: TrainingModel> {
     try ranks.checkAlike(
       trainer.snapshot.weights,
       [
-        identity.settingsDigest, identity.dataDigest, identity.modelDigest, "\(settings.steps)",
-        "\(settings.saveEvery)",
+        identity.settingsDigest, identity.dataDigest, identity.modelDigest, identity.weightsDigest ?? "",
+        "\(settings.steps)", "\(settings.saveEvery)",
       ])
     let found = try ranks.together { ranks.isFirst ? try findCheckpoint(observer) : nil }
     let path = try ranks.gathered(found?.path ?? "")[0]

@@ -155,8 +155,9 @@ struct TrainCommandTests {
       let settings = try TrainSettings(
         file: nil,
         changes: [
-          ("model", Self.checkpoint), ("data", directory.file("data")), ("cache", directory.file("cache")),
-          ("accumulation", "\(accumulation)"), ("compatibility", compatibility),
+          .init("model", Self.checkpoint), .init("data", directory.file("data")),
+          .init("cache", directory.file("cache")), .init("accumulation", "\(accumulation)"),
+          .init("compatibility", compatibility),
         ])
       return try TrainRecipe(settings).identity(EncodeJob(settings.clips), ranks: ranks)
     }

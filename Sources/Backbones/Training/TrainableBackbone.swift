@@ -48,7 +48,7 @@ extension TrainableBackbone {
   ) throws -> (model: Model, parameters: [Parameter]) {
     let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)
     let model = make(loader.root)
-    try loader.finish(ignoring: isUnusedKey)
+    try additions.checkExpert(unused: loader.finish(ignoring: isUnusedKey))
     try loader.finishAdapters()
     return (model, loader.parameters)
   }
