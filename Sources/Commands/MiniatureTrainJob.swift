@@ -78,7 +78,7 @@ struct MiniatureTrainJob: TrainingJob {
       MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
       showsReference: showsReference)
     try run.run(observer) { trainer in
-      let model = try backbone.makeMeasured(CurrentWeights(trainer.model.parameters), geometry)
+      let model = try backbone.makeMeasured(trainer.shownWeights, geometry)
       let result = try accuracy.measure(model, step: trainer.progress.step)
       observer(.note(result.line))
       observer(.stage("train", units: 0))

@@ -45,6 +45,7 @@ struct SettingsFile {
     self.path = path
     settings = [:]
     settings = try explained {
+      try Self.checkAliases(text)
       guard let node = try Yams.compose(yaml: text) else { return [:] }
       guard let mapping = node.mapping else {
         throw SettingsFailure(path: path, problem: "is not a list of 'key: value'")
@@ -63,6 +64,35 @@ struct SettingsFile {
     return text
   }
 
+  /// Throws for text with an alias to an anchor: a few lines of them stand for more values than any memory holds.
+  private static func checkAliases(_ text: String) throws(InvalidText) {
+    func names(after mark: UInt8) -> Set<String> {
+      var found: Set<String> = []
+      var previous = UInt8(ascii: "\n")
+      var name: [UInt8]?
+      for byte in Array(text.utf8) + [UInt8(ascii: "\n")] {
+        let character = Character(UnicodeScalar(byte))
+        if name != nil, character.isASCII, character.isLetter || character.isNumber || "_-".contains(character) {
+          name?.append(byte)
+        } else {
+          if let whole = name, !whole.isEmpty { found.insert(String(decoding: whole, as: UTF8.self)) }
+          name = byte == mark && !isPartOfWord(previous) ? [] : nil
+        }
+        previous = byte
+      }
+      return found
+    }
+    guard let alias = names(after: UInt8(ascii: "*")).intersection(names(after: UInt8(ascii: "&"))).min() else { return }
+    throw InvalidText(problem: "uses the alias '*\(printable(alias))'; write out what '&\(printable(alias))' stands for")
+  }
+
+  /// Marks of anchors and aliases stand at the beginning of a value.
+  private static func isPartOfWord(_ byte: UInt8) -> Bool {
+    !" \t\r\n[]{},:?-".utf8.contains(byte)
+  }
+
+  private struct InvalidText: Error { let problem: String }
+
   /// The same settings with some given other values, as they would be written in the file.
   func changing(_ changes: [Change]) throws -> SettingsFile {
     var changed = self
@@ -70,7 +100,8 @@ struct SettingsFile {
       let path = change.parts
       changed.options[path[0]] = change.option
       let node = try changed.explained(by: change.option) {
-        try Yams.compose(yaml: change.value) ?? Node(change.value)
+        try Self.checkAliases(change.value)
+        return try Yams.compose(yaml: change.value) ?? Node(change.value)
       }
       if path.count == 2 {
         var inner = changed.settings[Node(path[0])]?.mapping ?? Node.Mapping([])
@@ -122,6 +153,8 @@ struct SettingsFile {
       return try body()
     } catch let failure as SettingsFailure {
       throw failure
+    } catch let error as InvalidText {
+      throw failure(nil, error.problem)
     } catch let error as InvalidField {
       throw failure(error.field, "has an unusable '\(printable(error.field))': it \(printable(error.why))")
     } catch let error as DecodingError {

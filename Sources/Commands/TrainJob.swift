@@ -115,7 +115,7 @@ struct TrainJob: TrainingJob {
     try run.resume(observer)
     try run.run(observer) { trainer in
       let record = try validation.run(
-        step: trainer.progress.step, CurrentWeights(trainer.model.parameters), observer: observer)
+        step: trainer.progress.step, trainer.shownWeights, observer: observer)
       observer(.stage("train", units: 0))
       return record
     }

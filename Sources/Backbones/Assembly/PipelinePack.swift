@@ -34,7 +34,7 @@ package struct PipelinePack: Sendable {
     if FileManager.default.fileExists(atPath: model + advice) { try copy(file: model + advice, to: directory + advice) }
     try convert(autoencoder ?? "\(model)/vae", to: "\(directory)/vae")
     let config = try convert(
-      transformer ?? "\(model)/transformer", to: "\(directory)/transformer", isPlain: !keepsExpert)
+      transformer.map { try ExpertFolder($0).path } ?? "\(model)/transformer", to: "\(directory)/transformer", isPlain: !keepsExpert)
     let hasExpert = keepsExpert && config.className?.contains("MOT") == true
     try AtomicFile.write(
       Data(PipelineIndex(hasExpert: hasExpert).contents.text.utf8), to: "\(directory)/model_index.json")

@@ -76,6 +76,9 @@ package struct Trainer<Model: TrainingModel> {
   /// Videos and rows of the data that turned out to be unusable so far.
   package var badItems: BadItems { source.badItems }
 
+  /// The weights to make clips and measurements with: averages where the run keeps them.
+  package var shownWeights: CurrentWeights { CurrentWeights(model.parameters, averages: average?.averages ?? [:]) }
+
   /// Samples of one step on all ranks.
   package var batch: Int { settings.accumulation * collective.size }
 
@@ -265,7 +268,11 @@ extension Trainer {
     for parameter in trained {
       if let tensor = weights[parameter.key] { parameter.update(to: tensor) }
     }
-    average = average.map { MovingAverage(decay: $0.decay, of: trained, averages: snapshot.averages) }
+    // Frozen weights may lie with the averages.
+    let keys = Set(trained.map(\.key))
+    average = average.map {
+      MovingAverage(decay: $0.decay, of: trained, averages: snapshot.averages?.filter { keys.contains($0.key) })
+    }
     progress = snapshot.progress
   }
 }
