@@ -24,6 +24,13 @@ extension VideoPromptBackbone {
     return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
   }
 
+  /// How the model reads references: "mixture, expert in blocks 0-41".
+  package var referenceSummary: String {
+    let layers = transformer.expertLayers
+    return transformer.coupling.rawValue
+      + (layers.isEmpty ? ", no expert" : ", expert in blocks \(ComponentSummary.ranges(layers))")
+  }
+
   /// - Parameter architecture: of the family.
   func transformerSummary(_ architecture: String, textTokens: Int) throws -> ComponentSummary {
     typealias Fact = ComponentSummary.Fact

@@ -64,7 +64,8 @@ struct AutoencoderTrainJob: TrainingJob {
     let (parameters, shown) = (run.trainer.model.parameters, run.trainer.shownWeights)
     // A run that had ended before makes no step and measures nothing.
     let last = try latest ?? measure(shown, stream, step: run.trainer.progress.step)
-    try write(parameters.map { ($0.key, shown.tensor($0.key, $0.shape) ?? $0.tensor.detached) }, file.contents.scaled(byInverseOf: last.latentDeviation))
+    let trained = parameters.map { (name: $0.key, tensor: shown.tensor($0.key, $0.shape) ?? $0.tensor.detached) }
+    try write(trained, file.contents.scaled(byInverseOf: last.latentDeviation))
     printer.finish()
     print(folder.autoencoder)
   }

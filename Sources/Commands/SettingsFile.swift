@@ -82,8 +82,9 @@ struct SettingsFile {
       }
       return found
     }
-    guard let alias = names(after: UInt8(ascii: "*")).intersection(names(after: UInt8(ascii: "&"))).min() else { return }
-    throw InvalidText(problem: "uses the alias '*\(printable(alias))'; write out what '&\(printable(alias))' stands for")
+    let anchors = names(after: UInt8(ascii: "&"))
+    guard let alias = names(after: UInt8(ascii: "*")).intersection(anchors).min().map({ printable($0) }) else { return }
+    throw InvalidText(problem: "uses the alias '*\(alias)'; write out what '&\(alias)' stands for")
   }
 
   /// Marks of anchors and aliases stand at the beginning of a value.

@@ -10,8 +10,8 @@ package enum LostPages {
     var action = sigaction()
     action.sa_flags = SA_SIGINFO
     action.__sigaction_handler.sa_sigaction = { number, info, _ in
-      // Anything else than a place behind the file's end, or that a disk does not give, is a fault of the program.
-      guard let code = info?.pointee.si_code, code == 2 /* BUS_ADRERR */ else {
+      // BUS_ADRERR is 2: a place behind the file's end, or that a disk does not give. Others are faults of the program.
+      guard let code = info?.pointee.si_code, code == 2 else {
         signal(number, SIG_DFL)
         return
       }

@@ -86,10 +86,10 @@ struct TrainFaultTests {
       trial.arguments(["--steps": "100000"]), before: "", standardError: output)
     let saved = directory.file("run/checkpoints/step-000002")
     for _ in 0..<30_000 where process.isRunning && !FileManager.default.fileExists(atPath: saved) { usleep(2000) }
-    kill(process.processIdentifier, SIGHUP)
+    kill(process.processIdentifier, SIGTERM)
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 128 + SIGHUP)
+    #expect(process.terminationStatus == 128 + SIGTERM)
     #expect(text.contains("stopped after step ") && text.contains("the same command goes on from there"), "\(text)")
   }
 }

@@ -92,6 +92,25 @@ struct TrainRefusalTests {
     #expect(!outcome.errors.contains("train.yaml"))
   }
 
+  @Test(
+    "blocks that there are not, and numbers without brackets, are told in the settings' words",
+    arguments: [("layers=[0,99]", "'layers' names block 99"), ("layers=0,2", "as in [0, 2]")])
+  func layers(change: String, part: String) throws { expect(try trial.outcome(flags: ["--set", change]), 2, part) }
+
+  @Test("configs/train-settings.md lists every key, once")
+  func settingsReference() throws {
+    let path = URL(fileURLWithPath: Fixtures.path("")).appendingPathComponent("../../configs/train-settings.md")
+    let text = try String(contentsOfFile: path.standardized.path, encoding: .utf8)
+    // A line's keys stand before its colon; values in parentheses and other names after it are none.
+    let keys = text.split(separator: "\n").filter { $0.hasPrefix("- `") }.flatMap { line in
+      let head = line.split(separator: "`: ", maxSplits: 1)[0].components(separatedBy: "): ")[0]
+      return head.components(separatedBy: ", `").compactMap { part in
+        part.replacingOccurrences(of: "- `", with: "").split(separator: "`").first.map(String.init)
+      }
+    }
+    #expect(keys.sorted() == TrainSettings.keys.sorted())
+  }
+
   @Test("N03: the same in the file has status 3 and the file's name")
   func unusableLine() throws {
     let config = try directory.write("keep: many\n", to: "train.yaml")

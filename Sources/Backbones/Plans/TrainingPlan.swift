@@ -173,6 +173,10 @@ extension TrainingPlan {
     // Only training an expert gives one to a model that has none.
     let chosen =
       layers?.indices(of: layerCount) ?? (present.isEmpty && trained == .expert ? Array(0..<layerCount) : present)
+    if let wrong = layers?.indices(of: layerCount).first(where: { !(0..<layerCount).contains($0) }) {
+      throw InvalidField(
+        Key.layers.rawValue, "names block \(wrong), but the model has blocks 0 to \(layerCount - 1)")
+    }
     if chosen.isEmpty, trained == .expert {
       throw InvalidField(Key.layers.rawValue, "names no block, so there is no expert to train")
     }

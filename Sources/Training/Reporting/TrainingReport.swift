@@ -137,7 +137,7 @@ struct TrainingReport {
     let identity = facts.identity
     let rows =
       facts.details.map { [$0.name, $0.value] }
-      + identity.settings.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
+      + identity.settings.sorted { $0.key < $1.key }.map { [$0.key, Self.shortened($0.value)] }
       + [
         ["digest of the settings", identity.settingsDigest], ["digest of the data", identity.dataDigest],
         ["digest of the model's configuration", identity.modelDigest], ["program", "vap \(programVersion)"],
@@ -147,6 +147,12 @@ struct TrainingReport {
   }
 
   // MARK: - Words
+
+  /// A list whose values are all alike says it once: what is published, for example.
+  private static func shortened(_ value: String) -> String {
+    let parts = value.components(separatedBy: ", ")
+    return parts.count > 1 && Set(parts) == ["published"] ? "published" : value
+  }
 
   private static func title(ofMetric name: String) -> String { name == "psnr" ? "PSNR to the target, dB" : name }
 
