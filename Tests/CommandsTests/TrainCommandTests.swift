@@ -153,6 +153,10 @@ struct TrainCommandTests {
     let lines2 = log.split(separator: UInt8(ascii: "\n"))
     let first = try #require(try JSONSerialization.jsonObject(with: lines2[0]) as? [String: Any])
     #expect(abs((first["loss"] as? Double ?? 0) - log2) < 1e-6)
+    let measures = try #require(first["measures"] as? [String: Double])
+    #expect(measures.keys.sorted() == ["preference_accuracy", "preference_margin"])
+    let page = try String(contentsOfFile: directory.file("run/report.html"), encoding: .utf8)
+    #expect(page.contains("Preference accuracy, smoothed") && page.contains("Preference margin, smoothed"))
     #expect(try contents("run").keys.contains("checkpoints/step-000004/pytorch_lora_weights.safetensors"))
     // The same again goes on; other rules are another run.
     #expect(run(["--warmup": "0", "--steps": "5"], flags: settings) == 0)

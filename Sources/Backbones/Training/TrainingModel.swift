@@ -19,6 +19,9 @@ package protocol TrainingModel: Sendable {
   /// Whether published training finds a gradient of zero for this parameter, where this model finds none because nobody
   /// reads what it makes. With weight decay the two differ.
   func isUnread(_ key: String) -> Bool
+
+  /// What the losses since the last call tell besides, by name; of this process's samples.
+  func takeMeasures() -> [String: Double]
 }
 
 /// A training sample with the random numbers of its turn.
@@ -38,6 +41,7 @@ extension TrainingModel {
   package var trainedParameters: [Parameter] { parameters.filter(\.isTrainable) }
 
   package func isUnread(_ key: String) -> Bool { false }
+  package func takeMeasures() -> [String: Double] { [:] }
 
   package func loss(of samples: [DrawnSample], context: RunContext) throws -> Tensor {
     let losses = try samples.map {

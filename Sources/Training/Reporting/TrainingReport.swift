@@ -70,7 +70,13 @@ struct TrainingReport {
         title: "Gradient norm before clipping",
         [.init(name: "gradient norm", points: history.curve(\.gradientNorms), isOwn: true)], prefersLogarithm: true),
     ]
-    let figures = (plots + metricPlots).map { HTMLPage.figure($0.title, $0.svg) }
+    let measures = history.measures.keys.sorted().map { name in
+      let title = "\(name.replacing("_", with: " ")), smoothed"
+      return LinePlot(
+        title: title.prefix(1).uppercased() + title.dropFirst(),
+        [.init(name: name, points: history.smoothedMeasure(name), isOwn: true)])
+    }
+    let figures = (plots + measures + metricPlots).map { HTMLPage.figure($0.title, $0.svg) }
     return "<h2>Curves over steps</h2><div class=\"plots\">\(figures.joined())</div>"
   }
 

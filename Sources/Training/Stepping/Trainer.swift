@@ -89,6 +89,8 @@ package struct Trainer<Model: TrainingModel> {
   /// has had no effect; both on all ranks at the same step.
   package mutating func step() throws -> StepRecord {
     let rate = schedule.rate(after: progress.step)
+    // Those of a step that was interrupted.
+    _ = model.takeMeasures()
     let (loss, gradients) = try differentiate()
     let fault =
       gradients == nil ? "the loss is not finite" : gradients?.norm.isFinite == true ? nil : "a gradient is not finite"
@@ -99,9 +101,10 @@ package struct Trainer<Model: TrainingModel> {
       average?.follow(followed)
     }
     progress.finishStep(loss: loss, isUpdated: fault == nil)
+    let measures = model.takeMeasures()
     return StepRecord(
       step: progress.step, loss: loss, learningRate: rate, gradientNorm: gradients?.norm,
-      samples: progress.step * batch, skipped: fault)
+      samples: progress.step * batch, skipped: fault, measures: measures.isEmpty ? nil : measures)
   }
 
   /// Throws `TrainingFailure.notFinite` if too many steps in a row had no update.
