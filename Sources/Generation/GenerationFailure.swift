@@ -31,7 +31,8 @@ package enum GenerationFailure: Failure, Equatable {
         + "`vap inspect --strict`, and use bfloat16 or float32 weights instead of float16"
     case .notFiniteFrames(let latents):
       "the decoded frames are not all numbers (NaN or infinite), so no video was written; "
-        + (latents.map { "the latents are kept in \($0); " } ?? "") + "float16 autoencoder weights overflow, use bfloat16 or float32"
+        + (latents.map { "the latents are kept in \($0); " } ?? "")
+        + "float16 autoencoder weights overflow, use bfloat16 or float32"
     case .latentsShape(let path, let found, let expected):
       "\(path): latents of shape \(found) do not fit this size and model, which need \(expected)"
     case .noLatents(let path): "\(path): holds no floating-point tensor named 'latents'"

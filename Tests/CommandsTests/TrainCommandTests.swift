@@ -204,7 +204,8 @@ struct TrainCommandTests {
     let page = try String(contentsOfFile: directory.file("run/report.html"), encoding: .utf8)
     #expect(page.components(separatedBy: "data:video/mp4;base64,").count == 1 + 2)
     for part in [
-      "Step 4 of 4", "<svg", "3.mkv", "learning-rate", "are trained", "PSNR", "save-every", "keep", "mixture, expert in",
+      "Step 4 of 4", "<svg", "3.mkv", "learning-rate", "are trained", "PSNR", "save-every", "keep",
+      "mixture, expert in",
       "velocity of the diffusion",
     ] {
       #expect(page.contains(part), "\(part)")

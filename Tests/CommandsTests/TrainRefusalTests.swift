@@ -145,7 +145,8 @@ struct TrainRefusalTests {
   func runAsModel() throws {
     #expect(trial.run(["--steps": "2"]) == 0)
     let run = directory.file("run")
-    for (path, part) in [("\(run)/checkpoints/step-000002", "checkpoint of a training"), (run, "folder of a training")] {
+    for (path, part) in [("\(run)/checkpoints/step-000002", "checkpoint of a training"), (run, "folder of a training")]
+    {
       expect(try BuiltProgram.run(["inspect", path]), 3, part, "--expert", "vap pack")
     }
   }

@@ -36,7 +36,8 @@ struct AtomicFileTests {
   func folders() throws {
     try Folder.make(directory.file("a/b/../c//d/"))
     try Folder.make(directory.file("a/c/d"))
-    #expect(try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() == ["a", "a/b", "a/c", "a/c/d"])
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() == ["a", "a/b", "a/c", "a/c/d"])
     let file = try directory.write("x", to: "file")
     for path in [file, "\(file)/below"] {
       #expect(throws: FileFailure(path: path, action: "make this folder", code: ENOTDIR)) { try Folder.make(path) }

@@ -41,7 +41,8 @@ package enum CheckpointFailure: Failure, Equatable {
         + "changed"
     case .weight(let path, let name):
       "\(path): the trained weight '\(printable(name))' is missing or of another shape or type than in this run"
-    case .averages(let path): "\(path): holds no moving averages that fit; resume with the 'ema' of the run that wrote it, or start a new run"
+    case .averages(let path):
+      "\(path): holds no moving averages that fit; resume with the 'ema' of the run that wrote it, or start a new run"
     case .otherRun(let path, let differences):
       "\(path): belongs to a run with other settings; give --force to go on all the same, or another output folder: "
         + differences.joined(separator: "; ")
