@@ -19,6 +19,7 @@ package enum BackboneKind: String, Sendable, CaseIterable {
   package init(directory: String) throws {
     let transformerPath = "\(directory)/transformer/config.json"
     guard let index = try ConfigFile(ifPresentAt: "\(directory)/model_index.json") else {
+      try Self.checkIsNoRun(directory)
       guard FileManager.default.fileExists(atPath: transformerPath) else {
         throw BackboneFailure.component(
           path: directory,
@@ -37,6 +38,24 @@ package enum BackboneKind: String, Sendable, CaseIterable {
       path: transformerPath,
       problem: "is of a \(other.rawValue) model ('\(printable(name))'), but model_index.json names a \(rawValue) "
         + "pipeline; put the transformer that belongs to it there")
+  }
+
+  /// Throws for what a training leaves, which is no pipeline though its checkpoints have a folder `transformer`.
+  private static func checkIsNoRun(_ directory: String) throws(BackboneFailure) {
+    func holds(_ names: String...) -> Bool {
+      names.allSatisfy { FileManager.default.fileExists(atPath: "\(directory)/\($0)") }
+    }
+    let use =
+      "give the pipeline that was trained, with it as --expert (or its LoRA file as --lora), or make a pipeline of both "
+      + "with `vap pack`"
+    if holds("manifest.json", "optimizer.safetensors") {
+      throw .component(path: directory, problem: "is a checkpoint of a training, not a pipeline; \(use)")
+    }
+    if holds("checkpoints", "log.jsonl") {
+      throw .component(
+        path: directory,
+        problem: "is the folder of a training, not a pipeline; its checkpoints are in 'checkpoints': \(use)")
+    }
   }
 
   private static func named(_ name: String) -> BackboneKind? { allCases.first { $0.classNames.contains(name) } }

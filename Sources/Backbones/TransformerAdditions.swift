@@ -8,23 +8,24 @@ import VideoTransformers
 package struct TransformerAdditions: Sendable {
   /// Folder of a transformer's configuration and of those weights that differ from the pipeline's: an expert's, or all.
   package let expert: String?
+  /// What that folder holds.
+  let expertKeys: Set<String>
   package let adapters: [AdapterFile]
   /// What is trained, if anything is, and the seed that fresh values are drawn from.
   package var plan: TrainingPlan?
   package var seed: UInt64 = 42
 
-  package init() { (expert, adapters) = (nil, []) }
+  package init() { (expert, expertKeys, adapters) = (nil, [], []) }
 
   /// - Parameter expert: a folder with `config.json` and weights, or one whose folder `transformer` has them.
   package init(expert: String?, adapters: [AdapterFile]) throws {
     self.adapters = adapters
-    self.expert = try expert.map { folder in
-      for place in [folder, "\(folder)/transformer"]
-      where FileManager.default.fileExists(atPath: "\(place)/config.json") { return place }
-      throw BackboneFailure.component(
-        path: folder,
-        problem: "has no config.json, nor has its folder 'transformer'; give the folder of a trained expert")
+    guard let expert else {
+      (self.expert, expertKeys) = (nil, [])
+      return
     }
+    let folder = try ExpertFolder(expert)
+    (self.expert, expertKeys) = (folder.path, folder.keys)
   }
 
   /// The folder whose configuration the transformer of a pipeline has.
@@ -34,6 +35,22 @@ package struct TransformerAdditions: Sendable {
   package func weights(_ directory: String) throws -> any ParameterSource {
     guard let plan else { return try stored(directory) }
     return try plan.weights(seed: seed) { try stored(directory) }
+  }
+
+  /// Tells the weights that a training starts from, from others, wherever they lie; of large files samples count.
+  package func weightsDigest(_ directory: String) throws -> String {
+    var parts: [String] = []
+    for component in ["transformer", "vae", "text_encoder", "image_encoder"] {
+      let folder = "\(directory)/\(component)"
+      // Fresh weights depend on the seed alone.
+      guard component != "transformer" || plan?.start != .random,
+        FileManager.default.fileExists(atPath: folder)
+      else { continue }
+      parts += [component, try ContentDigest(samplingFilesIn: folder).description]
+    }
+    if let expert { parts += ["expert", try ContentDigest(samplingFilesIn: expert).description] }
+    for file in adapters { parts += ["adapters", try ContentDigest(ofFile: file.path).description] }
+    return ContentDigest(ofParts: parts).description
   }
 
   /// The same without new adapters, which change nothing before they are trained: the model that a training starts from.

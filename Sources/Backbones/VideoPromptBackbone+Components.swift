@@ -13,9 +13,11 @@ extension VideoPromptBackbone {
   package func loadDenoiser(observer: @escaping RunObserver) throws -> Denoiser {
     observer(.stage("load transformer", units: 0))
     let loader = ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
-    let denoiser = try finish(
-      loader, additions.configurationFolder(directory), observer, ignoring: isUnusedKey, makeDenoiser(in:))
+    let denoiser = makeDenoiser(in: loader.root)
+    let unused = try loader.finish { isUnusedKey($0) || additions.isReplaced($0) }
+    try additions.checkExpert(unused: unused)
     try loader.finishAdapters()
+    Self.warn(of: unused, in: additions.configurationFolder(directory), observer)
     return denoiser
   }
 
@@ -39,23 +41,19 @@ extension VideoPromptBackbone {
     _ build: (ParameterScope) -> Model
   ) throws -> Model {
     let path = "\(directory)/\(component)"
-    return try finish(ParameterLoader(WeightStore(directory: path)), path, observer, ignoring: ignorable, build)
+    let loader = ParameterLoader(try WeightStore(directory: path))
+    let model = build(loader.root)
+    Self.warn(of: try loader.finish(ignoring: ignorable), in: path, observer)
+    return model
   }
 
-  private func finish<Model>(
-    _ loader: ParameterLoader, _ path: String, _ observer: RunObserver, ignoring ignorable: (String) -> Bool,
-    _ build: (ParameterScope) -> Model
-  ) throws -> Model {
-    let model = build(loader.root)
-    let unexpected = try loader.finish(ignoring: ignorable)
-    if !unexpected.isEmpty {
-      let names = unexpected.prefix(10).map { printable($0) }.joined(separator: ", ")
-      observer(
-        .warning(
-          "\(printable(path)): \(unexpected.count) tensors are not part of the model and stay unused: \(names)"
-            + (unexpected.count > 10 ? ", …" : "")))
-    }
-    return model
+  private static func warn(of unused: [String], in path: String, _ observer: RunObserver) {
+    guard !unused.isEmpty else { return }
+    let names = unused.prefix(10).map { printable($0) }.joined(separator: ", ")
+    observer(
+      .warning(
+        "\(printable(path)): \(unused.count) tensors are not part of the model and stay unused: \(names)"
+          + (unused.count > 10 ? ", …" : "")))
   }
 
   /// Decodes latents, which are scaled as the autoencoder takes them, `[1, L, f, h, w]`.

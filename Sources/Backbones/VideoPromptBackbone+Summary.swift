@@ -18,9 +18,17 @@ extension VideoPromptBackbone {
       ? ParameterLoader(try additions.weights(directory), adapters: additions.adapterSources)
       : ParameterLoader(stores[0])
     build(loader.root)
-    let unexpected = try loader.finish(ignoring: ignorable)
+    let unexpected = try loader.finish { ignorable($0) || isTransformer && additions.isReplaced($0) }
+    if isTransformer { try additions.checkExpert(unused: unexpected) }
     try loader.finishAdapters()
     return ComponentSummary(name: component, facts: facts, stores: stores, unexpected: unexpected)
+  }
+
+  /// How the model reads references: "mixture, expert in blocks 0-41".
+  package var referenceSummary: String {
+    let layers = transformer.expertLayers
+    return transformer.coupling.rawValue
+      + (layers.isEmpty ? ", no expert" : ", expert in blocks \(ComponentSummary.ranges(layers))")
   }
 
   /// - Parameter architecture: of the family.

@@ -141,15 +141,15 @@ package enum BackboneFailure: Failure, Equatable {
   package var message: String {
     switch self {
     case .size(let geometry, let multiple):
-      "--height and --width must be positive multiples of \(multiple), not \(geometry.height) and \(geometry.width)"
+      "height and width must be positive multiples of \(multiple), not \(geometry.height) and \(geometry.width)"
     case .fixedSize(let geometry, let height, let width):
       "this model has a learned position table for \(width)x\(height) pixels and cannot make \(geometry.width)x"
-        + "\(geometry.height); use --height \(height) --width \(width)"
+        + "\(geometry.height); use height \(height) and width \(width)"
     case .frames(let frames, let multiple):
-      "--frames must be \(multiple)k + 1, for example \(max(0, frames / multiple) * multiple + 1), not \(frames)"
+      "the number of frames must be \(multiple)k + 1, for example \(max(0, frames / multiple) * multiple + 1), not \(frames)"
     case .positions(let geometry, let limit):
-      "\(geometry) are more than the \(limit) positions that this model knows in time or along a side; lower --frames, "
-        + "--height or --width"
+      "\(geometry) are more than the \(limit) positions that this model knows in time or along a side; lower frames, height "
+        + "or width"
     case .references(let count, let limit):
       "\(count) reference videos are too many; the model takes at most \(limit)"
     case .picture(let width, let height, let limit):
@@ -157,7 +157,7 @@ package enum BackboneFailure: Failure, Equatable {
         + "shorter one"
     case .noExpert(let path):
       "\(path): this model has no expert blocks ('block_idx_with_mot_ref' in config.json), so it cannot read reference "
-        + "videos; leave --ref-video out or use a Video-As-Prompt checkpoint"
+        + "videos; leave the references out or use a Video-As-Prompt checkpoint"
     case .unsupportedPipeline(let path, let name):
       "\(path): pipelines of class '\(printable(name))' are not supported; this program runs "
         + BackboneKind.pipelineNames

@@ -15,7 +15,9 @@ package struct ConfigFile: Sendable {
     guard file.byteCount <= maximumByteCount else {
       throw ConfigError(path: path, problem: .tooLarge(byteCount: file.byteCount, limit: maximumByteCount))
     }
-    if let format = file.withBytes({ ForeignFormat($0) }) { throw ConfigError(path: path, problem: .otherFormat(format)) }
+    if let format = file.withBytes({ ForeignFormat($0) }) {
+      throw ConfigError(path: path, problem: .otherFormat(format))
+    }
     self.path = path
     do {
       contents = try file.withBytes { bytes throws(JSONError) in try JSONValue(bytes) }

@@ -44,24 +44,28 @@ struct AutoencoderTrainJob: TrainingJob {
       schedule: recipe.schedule, settings: recipe.steps, averageDecay: settings.ema)
     let configuration = "\(backbone.directory)/vae/config.json"
     let file = try ConfigFile(path: configuration)
+    let start: String? =
+      settings.plan.start == .random
+      ? nil : try ContentDigest(samplingFilesIn: "\(backbone.directory)/vae").description
     let identity = RunIdentity(
       settings: recipe.identity(miniature.identity.merging(["component": "vae"]) { $1 }), data: source.digest,
-      model: ContentDigest(ofParts: [file.contents.text]).description)
+      model: ContentDigest(ofParts: [file.contents.text]).description, weights: start)
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: configuration, component: "vae")
     try run.resume(observer)
     var latest: AutoencoderQuality?
     try run.run(observer) { trainer in
-      let quality = try measure(CurrentWeights(trainer.model.parameters), stream, step: trainer.progress.step)
+      let quality = try measure(trainer.shownWeights, stream, step: trainer.progress.step)
       latest = quality
       observer(.note(quality.line))
       observer(.stage("train", units: 0))
       return ValidationRecord(step: quality.step, measured: quality.metrics)
     }
-    let parameters = run.trainer.model.parameters
+    let (parameters, shown) = (run.trainer.model.parameters, run.trainer.shownWeights)
     // A run that had ended before makes no step and measures nothing.
-    let last = try latest ?? measure(CurrentWeights(parameters), stream, step: run.trainer.progress.step)
-    try write(parameters, file.contents.scaled(byInverseOf: last.latentDeviation))
+    let last = try latest ?? measure(shown, stream, step: run.trainer.progress.step)
+    let trained = parameters.map { (name: $0.key, tensor: shown.tensor($0.key, $0.shape) ?? $0.tensor.detached) }
+    try write(trained, file.contents.scaled(byInverseOf: last.latentDeviation))
     printer.finish()
     print(folder.autoencoder)
   }
@@ -74,9 +78,8 @@ struct AutoencoderTrainJob: TrainingJob {
       scenes: miniature.scenes, step: step)
   }
 
-  private func write(_ parameters: [Parameter], _ configuration: JSONValue) throws {
-    try WeightsFolder.write(
-      parameters.map { ($0.key, $0.tensor.detached) }, to: try folder.makeAutoencoderFolder())
+  private func write(_ weights: [(name: String, tensor: Tensor)], _ configuration: JSONValue) throws {
+    try WeightsFolder.write(weights, to: try folder.makeAutoencoderFolder())
     try AtomicFile.write(Data(configuration.text.utf8), to: "\(folder.autoencoder)/config.json")
   }
 }

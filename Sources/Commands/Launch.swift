@@ -6,7 +6,9 @@ import Runtime
 extension VAPCommand {
   /// Runs the program on the process's arguments and ends it with the status that the outcome calls for.
   package static func launch() -> Never {
+    StandardStreams.fill()
     Interruption.install()
+    LostPages.install()
     // Swift repairs such arguments silently; a name that was repaired is the name of no file.
     for index in 1..<max(1, Int(CommandLine.argc)) {
       guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }

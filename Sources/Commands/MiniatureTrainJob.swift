@@ -28,10 +28,7 @@ struct MiniatureTrainJob: TrainingJob {
       throw UsageFailure("'references' must be 0 or 1 with 'miniature', not \(settings.references)")
     }
     recipe = try TrainRecipe(settings, usesManifest: false)
-    var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
-    additions.plan = settings.plan
-    additions.seed = settings.seed
-    backbone = try Self.openPipeline(settings, additions)
+    backbone = try Self.openPipeline(settings, settings.additions())
     geometry = ClipGeometry(height: miniature.size, width: miniature.size, frames: miniature.frames)
     try backbone.check(geometry, referenceCount: settings.references)
     self.settings = settings
@@ -68,9 +65,10 @@ struct MiniatureTrainJob: TrainingJob {
       model, source: source, optimizer: recipe.optimizer, schedule: recipe.schedule, settings: recipe.steps,
       averageDecay: settings.ema)
     let configuration = try backbone.configurationText()
-    let identity = RunIdentity(
+    let identity = try RunIdentity(
       settings: recipe.identity(miniature.identity), data: source.digest,
-      model: ContentDigest(ofParts: [configuration]).description)
+      model: ContentDigest(ofParts: [configuration]).description,
+      weights: backbone.additions.weightsDigest(backbone.directory))
     let file = "\(folder.path)/config.json"
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport)
@@ -80,7 +78,7 @@ struct MiniatureTrainJob: TrainingJob {
       MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
       showsReference: showsReference)
     try run.run(observer) { trainer in
-      let model = try backbone.makeMeasured(CurrentWeights(trainer.model.parameters), geometry)
+      let model = try backbone.makeMeasured(trainer.shownWeights, geometry)
       let result = try accuracy.measure(model, step: trainer.progress.step)
       observer(.note(result.line))
       observer(.stage("train", units: 0))

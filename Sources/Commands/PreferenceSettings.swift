@@ -58,6 +58,9 @@ struct PreferenceSettings: Decodable, Equatable {
         throw InvalidField("\(Self.parent).\(key.rawValue)", "must be more than 0 and at most \(limit), not \(value)")
       }
     }
+    guard rules.referenceMinimum.isFinite else {
+      throw InvalidField("\(Self.parent).reference-score", "must be a number, not \(rules.referenceMinimum)")
+    }
   }
 
   private static let forEver = 10_000

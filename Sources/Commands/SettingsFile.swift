@@ -7,6 +7,25 @@ import Yams
 struct SettingsFile {
   private let path: String
   private var settings: Node.Mapping
+  /// The options that keys were changed by, by the first name of the key.
+  private var options: [String: String] = [:]
+
+  /// A value that the command line gives to a key.
+  struct Change {
+    /// A key inside of a mapping follows a point, as in miniature.pairs.
+    let key: String
+    let value: String
+    /// What it was given by, such as `--set steps`.
+    let option: String
+
+    init(_ key: String, _ value: String, option: String? = nil) {
+      self.key = key
+      self.value = value
+      self.option = option ?? "--set \(key)"
+    }
+
+    var parts: [String] { key.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
+  }
 
   /// More than any settings need; a bomb of aliases is refused before it is parsed.
   private static let sizeLimit = 1 << 20
@@ -24,7 +43,9 @@ struct SettingsFile {
   init(path: String) throws {
     let text = try Self.read(path)
     self.path = path
-    settings = try Self.explained(path) {
+    settings = [:]
+    settings = try explained {
+      try Self.checkAliases(text)
       guard let node = try Yams.compose(yaml: text) else { return [:] }
       guard let mapping = node.mapping else {
         throw SettingsFailure(path: path, problem: "is not a list of 'key: value'")
@@ -43,18 +64,52 @@ struct SettingsFile {
     return text
   }
 
+  /// Throws for text with an alias to an anchor: a few lines of them stand for more values than any memory holds.
+  private static func checkAliases(_ text: String) throws(InvalidText) {
+    func names(after mark: UInt8) -> Set<String> {
+      var found: Set<String> = []
+      var previous = UInt8(ascii: "\n")
+      var name: [UInt8]?
+      for byte in Array(text.utf8) + [UInt8(ascii: "\n")] {
+        let character = Character(UnicodeScalar(byte))
+        if name != nil, character.isASCII, character.isLetter || character.isNumber || "_-".contains(character) {
+          name?.append(byte)
+        } else {
+          if let whole = name, !whole.isEmpty { found.insert(String(decoding: whole, as: UTF8.self)) }
+          name = byte == mark && !isPartOfWord(previous) ? [] : nil
+        }
+        previous = byte
+      }
+      return found
+    }
+    let anchors = names(after: UInt8(ascii: "&"))
+    guard let alias = names(after: UInt8(ascii: "*")).intersection(anchors).min().map({ printable($0) }) else { return }
+    throw InvalidText(problem: "uses the alias '*\(alias)'; write out what '&\(alias)' stands for")
+  }
+
+  /// Marks of anchors and aliases stand at the beginning of a value.
+  private static func isPartOfWord(_ byte: UInt8) -> Bool {
+    !" \t\r\n[]{},:?-".utf8.contains(byte)
+  }
+
+  private struct InvalidText: Error { let problem: String }
+
   /// The same settings with some given other values, as they would be written in the file.
-  func changing(_ changes: [(key: String, value: String)]) throws -> SettingsFile {
+  func changing(_ changes: [Change]) throws -> SettingsFile {
     var changed = self
-    for (key, value) in changes {
-      let node = try Self.explained("--set \(printable(key))") { try Yams.compose(yaml: value) ?? Node(value) }
-      let path = key.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    for change in changes {
+      let path = change.parts
+      changed.options[path[0]] = change.option
+      let node = try changed.explained(by: change.option) {
+        try Self.checkAliases(change.value)
+        return try Yams.compose(yaml: change.value) ?? Node(change.value)
+      }
       if path.count == 2 {
         var inner = changed.settings[Node(path[0])]?.mapping ?? Node.Mapping([])
         inner[Node(path[1])] = node
         changed.settings[Node(path[0])] = .mapping(inner)
       } else {
-        changed.settings[Node(key)] = node
+        changed.settings[Node(change.key)] = node
       }
     }
     return changed
@@ -64,15 +119,19 @@ struct SettingsFile {
   func checkKeys(_ known: some Sequence<String>) throws(SettingsFailure) {
     let known = Set(known)
     guard let unknown = keys.first(where: { !known.contains($0) }) else { return }
-    throw SettingsFailure(
-      path: path,
-      problem: "has an unknown key '\(printable(unknown))'; known are \(known.sorted().joined(separator: ", "))")
+    throw SettingsFailure(path: path, problem: "has an unknown key \(Self.advice(on: unknown, known: Array(known)))")
+  }
+
+  /// "'stepz'; did you mean 'steps'? known are …"
+  static func advice(on unknown: String, known: [String]) -> String {
+    let guess = NearestName.among(known, to: unknown).map { "did you mean '\($0)'? " } ?? ""
+    return "'\(printable(unknown))'; \(guess)known are \(known.sorted().joined(separator: ", "))"
   }
 
   /// The settings; nil for a file without any.
   func decode<Settings: Decodable>(_ type: Settings.Type) throws -> Settings? {
     guard !keys.isEmpty else { return nil }
-    return try Self.explained(path) { try YAMLDecoder().decode(type, from: Node.mapping(settings)) }
+    return try explained { try YAMLDecoder().decode(type, from: Node.mapping(settings)) }
   }
 
   /// A path that stands in the file, which is relative to the file's folder.
@@ -80,37 +139,56 @@ struct SettingsFile {
     URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: file).deletingLastPathComponent()).path
   }
 
-  /// Turns what the YAML library throws into one line that names file and field.
-  private static func explained<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+  /// Turns what the YAML library throws into one line that names file or option, and field.
+  ///
+  /// - Parameter option: that holds all of the text, if one does; else the field says whether it came from one.
+  private func explained<Result>(by option: String? = nil, _ body: () throws -> Result) throws -> Result {
+    func failure(_ field: String?, _ problem: String) -> SettingsFailure {
+      let first = field?.split(separator: ".").first.map(String.init)
+      guard let option = option ?? first.flatMap({ options[$0] }) else {
+        return SettingsFailure(path: path, problem: problem)
+      }
+      return SettingsFailure(path: option, problem: problem, category: .usage)
+    }
     do {
       return try body()
     } catch let failure as SettingsFailure {
       throw failure
+    } catch let error as InvalidText {
+      throw failure(nil, error.problem)
     } catch let error as InvalidField {
-      throw SettingsFailure(
-        path: path, problem: "has an unusable '\(printable(error.field))': it \(printable(error.why))")
+      throw failure(error.field, "has an unusable '\(printable(error.field))': it \(printable(error.why))")
     } catch let error as DecodingError {
-      throw SettingsFailure(path: path, problem: explain(error))
+      throw failure(Self.field(of: error), Self.explain(error))
     } catch {
       // Further lines show the place with a mark under it.
       let text = "\(error)".split(separator: "\n").first ?? ""
-      throw SettingsFailure(
-        path: path, problem: "is not valid YAML: \(printable(text, limit: 200)); put text with ':' or '#' in quotes")
+      throw failure(
+        nil, "is not valid YAML: \(printable(text, limit: 200)); put text with ':' or '#' in quotes")
+    }
+  }
+
+  /// Where a value does not fit, such as `dpo.strength`.
+  private static func field(of error: DecodingError) -> String? {
+    switch error {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      return context.codingPath.map(\.stringValue).joined(separator: ".")
+    case .keyNotFound(let key, let context):
+      return (context.codingPath + [key]).map(\.stringValue).joined(separator: ".")
+    @unknown default: return nil
     }
   }
 
   private static func explain(_ error: DecodingError) -> String {
-    func field(_ context: DecodingError.Context) -> String {
-      printable(context.codingPath.map(\.stringValue).joined(separator: "."))
-    }
+    let field = printable(field(of: error) ?? "?")
     switch error {
-    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
-      return "has an unusable value for '\(field(context))': it must be \(describe(type))"
+    case .typeMismatch(let type, _), .valueNotFound(let type, _):
+      return "has an unusable value for '\(field)': it must be \(describe(type))"
     case .dataCorrupted(let context):
       return context.codingPath.isEmpty
         ? "is not valid YAML: \(printable(context.debugDescription, limit: 200))"
-        : "has an unusable value for '\(field(context))': \(printable(context.debugDescription, limit: 200))"
-    case .keyNotFound(let key, _): return "lacks '\(key.stringValue)'"
+        : "has an unusable value for '\(field)': \(printable(context.debugDescription, limit: 200))"
+    case .keyNotFound: return "lacks '\(field)'"
     @unknown default: return "is not usable"
     }
   }
@@ -129,10 +207,11 @@ struct SettingsFile {
   }
 }
 
-/// A settings file that cannot be used.
+/// A settings file, or an option in place of one of its lines, that cannot be used.
 struct SettingsFailure: Failure, Equatable {
+  /// Of the file, or the option.
   let path: String
   let problem: String
-  var category: FailureCategory { .badInput }
+  var category = FailureCategory.badInput
   var message: String { "\(printable(path, limit: 1024)) \(problem)" }
 }

@@ -74,23 +74,23 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// What the options change, in the words of the file.
-  private func keyValues() throws(UsageFailure) -> [(key: String, value: String)] {
+  private func keyValues() throws(UsageFailure) -> [SettingsFile.Change] {
     let named = [
       ("model", model), ("data", data), ("cache", cache), ("output", output), ("steps", steps),
       ("learning-rate", learningRate), ("warmup", warmup), ("accumulation", accumulation), ("precision", precision),
       ("seed", seed), ("compatibility", compatibility), ("save-every", saveEvery), ("validate-every", validateEvery),
       ("threads", threads), ("memory", memory), ("force", force ? "true" : nil),
     ]
-    var found = named.compactMap { name, value in value.map { (key: name, value: $0) } }
+    var found = named.compactMap { name, value in value.map { SettingsFile.Change(name, $0, option: "--\(name)") } }
     for change in changes {
       let parts = change.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      // A key inside of a mapping follows a point, as in miniature.pairs.
-      guard parts.count == 2, let key = parts[0].split(separator: ".", omittingEmptySubsequences: false).first,
-        TrainSettings.keys.contains(String(key))
-      else {
-        throw UsageFailure("--set takes key=value with a key of the settings, not '\(change)'")
+      guard parts.count == 2 else { throw UsageFailure("--set takes key=value, not '\(printable(change))'") }
+      let setting = SettingsFile.Change(parts[0], parts[1])
+      guard TrainSettings.keys.contains(setting.parts[0]) else {
+        throw UsageFailure(
+          "--set has an unknown key \(SettingsFile.advice(on: setting.parts[0], known: TrainSettings.keys))")
       }
-      found.append((parts[0], parts[1]))
+      found.append(setting)
     }
     return found
   }

@@ -23,9 +23,7 @@ struct TrainJob: TrainingJob {
     var settings = settings
     // Without a folder of their own, encoded clips are kept with the run.
     settings.clips.cache = settings.clips.cache ?? "\(folder.path)/cache"
-    var additions = try TransformerAdditions(expert: settings.expert, adapterTexts: [])
-    additions.plan = settings.plan
-    additions.seed = settings.seed
+    let additions = try settings.additions()
     clips = try EncodeJob(settings.clips, additions: additions)
     guard let backbone = clips.backbone as? any TrainableBackbone else {
       throw UsageFailure(
@@ -104,20 +102,20 @@ struct TrainJob: TrainingJob {
         averageDecay: settings.ema, collective: ranks)
     }
     let configuration = try backbone.configurationText()
-    let identity = RunIdentity(
+    let identity = try RunIdentity(
       settings: recipe.identity(clips, ranks: ranks.size), data: prepared.pairs.digest,
-      model: ContentDigest(ofParts: [configuration]).description)
+      model: ContentDigest(ofParts: [configuration]).description, weights: additions.weightsDigest(clips.model))
     let validation = TrainValidation(
       backbone, clips, prepared.pairs, settings, folder, memoryBudget: prepared.memory.validationBudget)
     let file = "\(folder.path)/config.json"
     var run = try TrainingRun(
       trainer, in: folder, recipe.run, identity: identity, configuration: file, adapters: backbone.adapterExport,
-      details: details(model, prepared.memory))
+      details: details(model, backbone, prepared.memory))
     if ranks.isFirst { try AtomicFile.write(Data(configuration.utf8), to: file) }
     try run.resume(observer)
     try run.run(observer) { trainer in
       let record = try validation.run(
-        step: trainer.progress.step, CurrentWeights(trainer.model.parameters), observer: observer)
+        step: trainer.progress.step, trainer.shownWeights, observer: observer)
       observer(.stage("train", units: 0))
       return record
     }
@@ -151,15 +149,25 @@ struct TrainJob: TrainingJob {
   }
 
   /// What the report tells besides the run's identity; only names of folders, as reports are passed on.
-  private func details(_ model: some TrainingModel, _ memory: TrainingMemory) -> [RunDetail] {
+  private func details(
+    _ model: some TrainingModel, _ backbone: some TrainableBackbone, _ memory: TrainingMemory
+  ) -> [RunDetail] {
     func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
     let trained = model.trainedParameters.reduce(0) { $0 + $1.shape.count }
     let all = model.parameters.reduce(0) { $0 + $1.shape.count }
     return [
       RunDetail("model", name(clips.model)), RunDetail("data set", name(settings.clips.data ?? "")),
-      RunDetail("parameters", "\(trained) of \(all) are trained"), RunDetail("last step", "\(settings.steps)"),
+      RunDetail("parameters", "\(trained) of \(all) are trained"), RunDetail("steps", "\(settings.steps)"),
+      RunDetail("objective", objective(backbone)), RunDetail("coupling", backbone.referenceSummary),
+      RunDetail("save-every", "\(settings.saveEvery)"),
+      RunDetail("keep", "\(settings.keep)" + (settings.keepBest ? ", and the best" : "")),
       RunDetail("memory, estimated", byteText(memory.peak)),
     ] + (settings.expert.map { [RunDetail("expert at the start", name($0))] } ?? [])
+  }
+
+  private func objective(_ backbone: some TrainableBackbone) -> String {
+    guard settings.preference == nil else { return "preference of the better video of a pair (DPO)" }
+    return backbone.scheduler.samplesFlows ? "flow matching" : "velocity of the diffusion"
   }
 
   /// The first rank tells of the run; on others `sampleObserver` tells what only they know, videos that cannot be read.

@@ -46,6 +46,7 @@ struct TrainRecipe {
     try check(settings.epsilon, "epsilon", 1e-30...1)
     try check(settings.weightDecay, "weight-decay", 0...1000)
     try check(settings.maxGradientNorm, "max-grad-norm", 0...1e9)
+    try check(settings.validationGuidance ?? 1, "validation-guidance", 0...1000)
     if let decay = settings.ema { try check(decay, "ema", 0...0.999_999_999) }
 
     let compatibility = try Compatibility(setting: settings.clips.compatibility)
@@ -123,6 +124,9 @@ struct TrainRecipe {
       var muon = Muon.Settings(
         momentum: settings.matrixMomentum, weightDecay: settings.matrixDecay ?? settings.weightDecay)
       muon.rateRatio = (settings.matrixRate ?? settings.learningRate) / settings.learningRate
+      guard muon.rateRatio <= 1e9 else {
+        throw UsageFailure("'matrix-rate' must be at most 1e9 times 'learning-rate'; raise 'learning-rate'")
+      }
       return Muon(muon, rest: rest)
     }
   }
@@ -150,7 +154,7 @@ struct TrainRecipe {
         "mask-ref-ratio": "\(settings.maskReferenceRatio)", "mask-caption-ratio": "\(settings.maskCaptionRatio)",
         "score-threshold": "\(pairing.scoreThreshold)", "condition": settings.clips.condition ?? "all",
         "row-limit": settings.rowLimit.map { "\($0)" } ?? "none",
-      ], ranks: ranks)
+      ].merging(settings.clips.tiles == true ? ["tiles": "true"] : [:]) { $1 }, ranks: ranks)
   }
 
   /// As above, with what tells of the clips.

@@ -100,10 +100,23 @@ struct TrainSettings: Decodable {
 
   init() {}
 
-  /// The folder of the run; throws `UsageFailure` if there is none.
-  func folder() throws(UsageFailure) -> RunFolder {
+  /// What is added to the pipeline's transformer: an expert to start from, and what is trained.
+  func additions() throws -> TransformerAdditions {
+    guard expert == nil || plan.start != .random else {
+      throw UsageFailure("'expert' is not read with 'start: random'; leave one of them out")
+    }
+    var additions = try TransformerAdditions(expert: expert, adapterTexts: [])
+    additions.plan = plan
+    additions.seed = seed
+    return additions
+  }
+
+  /// The folder of the run; throws if there is none, or if it is something else already.
+  func folder() throws -> RunFolder {
     guard let output, !output.isEmpty else { throw UsageFailure("--output is missing: the folder of the run") }
-    return RunFolder(path: output)
+    let folder = RunFolder(path: output)
+    try folder.checkIsFree()
+    return folder
   }
 
   /// Absent keys keep the published recipe's values.
@@ -163,8 +176,9 @@ struct TrainSettings: Decodable {
     try read(.force, into: &force)
   }
 
-  /// Reads a YAML file, with some of its keys given other values; relative paths in the file are relative to its folder.
-  init(file path: String?, changes: [(key: String, value: String)]) throws {
+  /// Reads a YAML file, with some of its keys given other values; relative paths of inputs in the file are relative to its
+  /// folder.
+  init(file path: String?, changes: [SettingsFile.Change]) throws {
     let file = try path.map { try SettingsFile(path: $0) } ?? SettingsFile()
     try file.checkKeys(Self.keys)
     let changed = Set(changes.map(\.key))
@@ -177,7 +191,6 @@ struct TrainSettings: Decodable {
     resolve("data", &clips.data)
     resolve("root", &clips.root)
     resolve("cache", &clips.cache)
-    resolve("output", &output)
     resolve("expert", &expert)
   }
 }

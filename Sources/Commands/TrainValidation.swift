@@ -56,7 +56,7 @@ struct TrainValidation<Backbone: TrainableBackbone> {
     let generator = try Generator(backbone, request, observer: observer)
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, by: backbone.makeDenoiser(weights), observer: observer)
-    let clip = try generator.decode(latents, savedLatents: "no file", observer: observer)
+    let clip = try generator.decode(latents, savedLatents: nil, observer: observer)
     let truth = try frames(of: targetPath, generator.size)
     var shown = inputs.references.map(\.clip) + [truth, clip]
     for index in shown.indices { shown[index].frameRate = clip.frameRate }

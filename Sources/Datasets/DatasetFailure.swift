@@ -36,7 +36,7 @@ package enum DatasetFailure: Failure, Equatable {
         + found.prefix(20).map { "'\(printable($0, limit: 40))'" }.joined(separator: ", ")
     case .duplicateColumn(let path, let column): "\(name(path)): two columns are named '\(printable(column))'"
     case .tooManyBad(let path, let bad, let total, let limit):
-      "\(name(path)): \(bad.count) of \(total) cannot be used, more than the \(limit) that --max-bad allows; \(bad.summary)"
+      "\(name(path)): \(bad.count) of \(total) cannot be used, more than the \(limit) that 'max-bad' allows; \(bad.summary)"
     case .nothingLeft(let path, let reasons): "\(name(path)): no row is left to train on: \(reasons)"
     case .changed(let path, let expected, let found):
       "\(name(path)): the manifest was changed since the run began (its SHA-256 was \(expected.prefix(12))… and is "
@@ -44,7 +44,7 @@ package enum DatasetFailure: Failure, Equatable {
     case .rules(let problem): problem
     case .outside(let path, let root):
       "\(name(path)): lies outside of the data folder \(name(root)); copy it there (links out of it are followed with "
-        + "--follow-links)"
+        + "'follow-links')"
     case .shortClip(let path, let frames): "\(name(path)): has no more than \(frames) frames"
     case .folder(let path, let problem): "\(name(path)): \(problem)"
     }

@@ -107,7 +107,7 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
         observer(
           .warning(
             available == 1
-              ? "\(reference.path) is a still picture, which shows no motion; were --ref-video and --image swapped?"
+              ? "\(reference.path) is a still picture, which shows no motion; were the reference and the image swapped?"
               : "\(reference.path) has \(available) frames for \(geometry.frames); some are shown more than once"))
       }
       references.append(
@@ -158,8 +158,8 @@ package struct Generator<Backbone: VideoPromptBackbone>: Sendable {
   /// which repeat, are left out. The decoder works in tiles, though nothing was known against it when the run began, if
   /// there is too little memory by now.
   ///
-  /// - Parameter savedLatents: where the latents are kept, for the message of a failure.
-  package func decode(_ latents: Tensor, savedLatents: String, observer: @escaping RunObserver) throws -> VideoClip {
+  /// - Parameter savedLatents: where the latents are kept, for the message of a failure; nil if nowhere.
+  package func decode(_ latents: Tensor, savedLatents: String?, observer: @escaping RunObserver) throws -> VideoClip {
     var options = options
     if let decoding, !options.usesTiles, !fits(decoding) {
       options.usesTiles = true

@@ -39,7 +39,7 @@ package struct MemoryPlan: Sendable, Equatable {
     let worst = stages.max { $0.peak(paging: .release, usesTiles: true) < $1.peak(paging: .release, usesTiles: true) }
     throw .notEnoughMemory(
       needed: worst?.peak(paging: .release, usesTiles: true) ?? 0, budget: budget,
-      advice: "the stage '\(worst?.name ?? "")' is the largest; lower --height, --width or --frames, use fewer "
-        + "references, or raise --memory")
+      advice: "the stage '\(worst?.name ?? "")' is the largest; lower height, width or frames, use fewer "
+        + "references, or allow more memory")
   }
 }

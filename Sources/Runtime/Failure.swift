@@ -53,9 +53,12 @@ package struct FileFailure: Failure, Equatable {
 
 /// Thrown at the next safe point after the user asked the run to stop.
 package struct Interrupted: Failure, Equatable {
-  package init() {}
+  /// What became of the work.
+  private let outcome: String
+
+  package init(_ outcome: String = "nothing was left half written") { self.outcome = outcome }
   package var category: FailureCategory { .interrupted }
-  package var message: String { "interrupted; nothing was left half written" }
+  package var message: String { "interrupted; \(outcome)" }
 }
 
 /// One line of printable text: control characters become visible escapes and the middle of long text is cut.

@@ -36,9 +36,41 @@ package struct RunFolder: Sendable {
   package func validationClip(step: Int) -> String { "\(validation)/\(CheckpointStore.name(step: step)).mp4" }
   package func validationRecord(step: Int) -> String { "\(validation)/\(CheckpointStore.name(step: step)).json" }
 
+  /// Throws if a file lies here, or the folder of something that is no run.
+  package func checkIsFree() throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+    func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
+    let content: String? =
+      if !isFolder.boolValue {
+        "is a file"
+      } else if holds("vap_data.csv") || holds("benchmark.csv") {
+        "holds a data set"
+      } else if holds("model_index.json") {
+        "holds a pipeline"
+      } else if holds("manifest.json") {
+        "holds a checkpoint"
+      } else {
+        nil
+      }
+    if let content { throw RunFolderFailure(path: path, content: content) }
+  }
+
   /// The step of a validation's record, by the file's name; nil for other files.
   static func validationStep(_ name: String) -> Int? {
     guard name.hasSuffix(".json") else { return nil }
     return CheckpointStore.step(ofName: String(name.dropLast(5)))
+  }
+}
+
+/// A place where no run can be kept.
+package struct RunFolderFailure: Failure, Equatable {
+  package let path: String
+  /// What is there already.
+  package let content: String
+
+  package var category: FailureCategory { .badInput }
+  package var message: String {
+    "\(printable(path, limit: 1024)): \(content) already; give 'output' a folder of the run's own"
   }
 }

@@ -21,8 +21,8 @@ package enum TrainingFailure: Failure, Equatable {
   package var message: String {
     switch self {
     case .nothingToTrain:
-      "no weight of this model is to be trained: it has no expert, or the settings choose nothing; start from a "
-        + "Video-As-Prompt checkpoint or change what trains"
+      "no weight of this model is to be trained: it has no expert, or 'train' or 'lora.targets' choose nothing of "
+        + "it; start from a Video-As-Prompt checkpoint or change what trains"
     case .notFinite(let step, let count):
       "step \(step): for \(count) steps in a row the loss or a gradient was not finite; the weights are those before the "
         + "first of them; lower the learning rate, or check the clips"

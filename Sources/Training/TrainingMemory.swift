@@ -82,7 +82,8 @@ package struct TrainingMemory: Sendable, Equatable {
   /// "memory: about 1.20 GiB of 23.40 GiB: weights …"
   package var summary: String {
     let parts = [
-      ("weights", weights + copies), ("optimizer", states), ("gradients", gradients), ("activations", work),
+      ("program", program), ("weights", weights + copies), ("optimizer", states), ("gradients", gradients),
+      ("activations", work),
       ("encoders and validation", validation),
     ]
     return "memory: about \(byteText(peak)) of \(byteText(budget)): "

@@ -76,10 +76,8 @@ package struct TrainingRun<Model: TrainingModel> {
     let ranks = trainer.collective
     try ranks.checkAlike(
       trainer.snapshot.weights,
-      [
-        identity.settingsDigest, identity.dataDigest, identity.modelDigest, "\(settings.steps)",
-        "\(settings.saveEvery)",
-      ])
+      [identity.settingsDigest, identity.dataDigest, identity.modelDigest, identity.weightsDigest ?? "", "\(settings)"]
+        + ["\(trainer.settings.shardsOptimizer)"])
     let found = try ranks.together { ranks.isFirst ? try findCheckpoint(observer) : nil }
     let path = try ranks.gathered(found?.path ?? "")[0]
     guard !path.isEmpty else { return }
@@ -114,7 +112,7 @@ package struct TrainingRun<Model: TrainingModel> {
 
   /// Trains to the last step.
   ///
-  /// On an interruption, of any rank, the state after the last whole step is saved before `Interrupted` goes on.
+  /// On an interruption, of any rank, and where a validation fails for want of memory or disk, the state after the last whole step is saved before `Interrupted` goes on.
   ///
   /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
   package mutating func run(_ observer: RunObserver, validate: Validation) throws {
@@ -123,7 +121,7 @@ package struct TrainingRun<Model: TrainingModel> {
       // A process that ended between a checkpoint and its validation has left this to be done.
       let reached = trainer.progress.step
       if reached > 0, isValidated(after: reached), journal?.isValidated(reached) == false {
-        try self.validate(meter.pace, validate)
+        try self.validate(meter.pace, observer, validate)
       }
       observer(.stage("train", units: settings.steps))
       while trainer.progress.step < settings.steps {
@@ -134,7 +132,8 @@ package struct TrainingRun<Model: TrainingModel> {
         try save(observer)
       }
       try writeReport(meter.pace)
-      throw interruption
+      let step = trainer.progress.step
+      throw step > 0 ? Interrupted("stopped after step \(step); the same command goes on from there") : interruption
     } catch {
       // What ended the run is told, not that its last lines cannot be written either.
       try? journal?.flush()
@@ -163,9 +162,13 @@ package struct TrainingRun<Model: TrainingModel> {
     if record.step % settings.saveEvery == 0 || record.step == settings.steps { try save(observer) }
     guard isValidated(after: record.step) else { return }
     do {
-      try self.validate(meter.pace, validate)
+      try self.validate(meter.pace, observer, validate)
     } catch is Interrupted where record.step < settings.steps && trainer.collective.size > 1 {
       // The other ranks are in the next step already, where all learn of it.
+    } catch let failure where !(failure is Interrupted) {
+      // Other ranks would have to take part in saving.
+      if savedStep != record.step, trainer.collective.size == 1 { try save(observer) }
+      throw failure
     }
   }
 
@@ -175,14 +178,21 @@ package struct TrainingRun<Model: TrainingModel> {
     step == 1 || step % settings.validateEvery == 0 || step == settings.steps
   }
 
-  /// On the first rank; others have nothing to show.
-  private func validate(_ pace: RunPace, _ validate: Validation) throws {
-    guard let journal, let record = try validate(trainer) else { return }
-    try journal.append(record)
+  /// On the first rank; others have nothing to show. A clip that cannot be made of its inputs does not end a run.
+  private func validate(_ pace: RunPace, _ observer: RunObserver, _ validate: Validation) throws {
+    guard let journal else { return }
+    do {
+      guard let record = try validate(trainer) else { return }
+      try journal.append(record)
+    } catch let failure as any Failure where failure.category == .badInput {
+      observer(.warning("no validation after step \(trainer.progress.step): \(failure.message)"))
+      observer(.stage("train", units: 0))
+    }
     try writeReport(pace)
   }
 
   private func writeReport(_ pace: RunPace) throws {
+    try checkFolder()
     try journal?.writeReport(
       RunFacts(
         name: folder.name, progress: trainer.progress, steps: settings.steps, identity: identity, details: details,
@@ -190,6 +200,11 @@ package struct TrainingRun<Model: TrainingModel> {
   }
 
   // MARK: - Checkpoints
+
+  /// Throws if what is written would go to a folder that nobody looks for.
+  private func checkFolder() throws(CheckpointFailure) {
+    guard journal == nil || FileManager.default.fileExists(atPath: folder.lock) else { throw .gone(path: folder.path) }
+  }
 
   /// Writes a checkpoint of the present state and removes those that are not kept.
   private mutating func save(_ observer: RunObserver) throws {
@@ -201,6 +216,7 @@ package struct TrainingRun<Model: TrainingModel> {
     for (key, tensor) in snapshot.weights where tensor.nonFiniteCount > 0 {
       throw TrainingFailure.brokenWeights(key: key)
     }
+    try checkFolder()
     let logBytes = try journal?.sync() ?? 0
     let model = trainer.model
     let frozen = model.parameters.filter {

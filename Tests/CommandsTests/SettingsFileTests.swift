@@ -37,7 +37,7 @@ struct SettingsFileTests {
       ("ref-video: a.mp4", "has an unusable value for 'ref-video': it must be a list, as in [a, b]"),
       ("steps: [1, 2]", "has an unusable value for 'steps': it must be a single value"),
       ("- a\n- b", "is not a list of 'key: value'"),
-      ("stepz: 3", "has an unknown key 'stepz'; known are content-filter, crf"),
+      ("stepz: 3", "has an unknown key 'stepz'; did you mean 'steps'? known are content-filter, crf"),
       ("prompt: [1", "is not valid YAML"),
     ])
   func wrongKind(text: String, problem: String) throws {

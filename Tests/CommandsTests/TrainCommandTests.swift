@@ -9,50 +9,17 @@ import Testing
 /// `vap train` as a user meets it: statuses and files, in process and as a process of its own.
 @Suite("vap train", .serialized)
 struct TrainCommandTests {
-  private static let checkpoint = Fixtures.path("cogvideox-tiny/checkpoint")
-  private let directory: TemporaryDirectory
+  private static let checkpoint = TrainTrial.checkpoint
+  private let trial: TrainTrial
+  private var directory: TemporaryDirectory { trial.directory }
 
-  /// A data set of four clips of one condition.
-  init() throws {
-    directory = try TemporaryDirectory()
-    let size = FrameSize(width: 64, height: 48)
-    var rows = ["video_paths,ref_video_paths,tar_video_caption,kind,split,reference_alignment_score"]
-    for index in 0..<4 {
-      let pixels = (0..<9 * size.byteCount).map { UInt8(truncatingIfNeeded: $0 * (3 + index) + $0 / 501) }
-      try FileManager.default.createDirectory(atPath: directory.file("data"), withIntermediateDirectories: true)
-      try VideoWriter.write(
-        VideoClip(size: size, frameRate: .training, pixels: pixels), to: directory.file("data/\(index).mkv"))
-      rows.append("\(index).mkv,\"[\"\"\((index + 1) % 4).mkv\"\"]\",A clip \(index).,noise,train,90")
-    }
-    try directory.write(rows.joined(separator: "\n") + "\n", to: "data/vap_data.csv")
-  }
-
-  /// A complete command line, with `changes` replacing or removing options.
-  private func arguments(_ changes: [String: String?] = [:], flags: [String] = []) -> [String] {
-    var options: [String: String?] = [
-      "--model": Self.checkpoint, "--data": directory.file("data"), "--output": directory.file("run"),
-      "--cache": directory.file("cache"), "--steps": "4", "--warmup": "1", "--learning-rate": "1e-3",
-      "--save-every": "2", "--validate-every": "100",
-    ]
-    options.merge(changes) { $1 }
-    return ["train"] + options.sorted { $0.key < $1.key }.flatMap { key, value in value.map { [key, $0] } ?? [] }
-      + ["--set", "validation-steps=1"] + flags
-  }
+  init() throws { trial = try TrainTrial() }
 
   private func run(_ changes: [String: String?] = [:], flags: [String] = []) -> Int32 {
-    VAPCommand.run(arguments(changes, flags: flags))
+    trial.run(changes, flags: flags)
   }
 
-  /// All files of a run but those that tell times and processes.
-  private func contents(_ run: String) throws -> [String: Data] {
-    var found: [String: Data] = [:]
-    let folder = directory.file(run)
-    for name in try FileManager.default.subpathsOfDirectory(atPath: folder)
-    where !["lock", "timings.jsonl", "report.html"].contains(name) && !name.hasPrefix("events/") {
-      if let data = FileManager.default.contents(atPath: "\(folder)/\(name)"), !data.isEmpty { found[name] = data }
-    }
-    return found
-  }
+  private func contents(_ run: String) throws -> [String: Data] { try trial.contents(run) }
 
   @Test("a run leaves checkpoints, a line for each step, and clips of the first and last step")
   func files() throws {
@@ -92,10 +59,10 @@ struct TrainCommandTests {
     arguments: AblationTrial.recipes.filter { !$0.hasSuffix("wan.yaml") && !$0.contains("data-") })
   func ablation(path: String) throws {
     let small = ["height=48", "width=64", "frames=9"].flatMap { ["--set", $0] }
-    let trial = AblationTrial(
+    let ablation = AblationTrial(
       directory: directory, checkpoint: Self.checkpoint, reference: directory.file("data/0.mkv"),
       frameSize: FrameSize(width: 64, height: 48), frames: 9)
-    try trial.run(arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path])
+    try ablation.run(trial.arguments(["--steps": "1", "--save-every": "1"], flags: small) + [path])
   }
 
   @Test(
@@ -155,8 +122,9 @@ struct TrainCommandTests {
       let settings = try TrainSettings(
         file: nil,
         changes: [
-          ("model", Self.checkpoint), ("data", directory.file("data")), ("cache", directory.file("cache")),
-          ("accumulation", "\(accumulation)"), ("compatibility", compatibility),
+          .init("model", Self.checkpoint), .init("data", directory.file("data")),
+          .init("cache", directory.file("cache")), .init("accumulation", "\(accumulation)"),
+          .init("compatibility", compatibility),
         ])
       return try TrainRecipe(settings).identity(EncodeJob(settings.clips), ranks: ranks)
     }
@@ -185,6 +153,10 @@ struct TrainCommandTests {
     let lines2 = log.split(separator: UInt8(ascii: "\n"))
     let first = try #require(try JSONSerialization.jsonObject(with: lines2[0]) as? [String: Any])
     #expect(abs((first["loss"] as? Double ?? 0) - log2) < 1e-6)
+    let measures = try #require(first["measures"] as? [String: Double])
+    #expect(measures.keys.sorted() == ["preference_accuracy", "preference_margin"])
+    let page = try String(contentsOfFile: directory.file("run/report.html"), encoding: .utf8)
+    #expect(page.contains("Preference accuracy, smoothed") && page.contains("Preference margin, smoothed"))
     #expect(try contents("run").keys.contains("checkpoints/step-000004/pytorch_lora_weights.safetensors"))
     // The same again goes on; other rules are another run.
     #expect(run(["--warmup": "0", "--steps": "5"], flags: settings) == 0)
@@ -231,9 +203,14 @@ struct TrainCommandTests {
     #expect(run(flags: ["--set", "max-bad=1"]) == 0)
     let page = try String(contentsOfFile: directory.file("run/report.html"), encoding: .utf8)
     #expect(page.components(separatedBy: "data:video/mp4;base64,").count == 1 + 2)
-    for part in ["Step 4 of 4", "<svg", "3.mkv", "learning-rate", "are trained", "PSNR"] {
+    for part in [
+      "Step 4 of 4", "<svg", "3.mkv", "learning-rate", "are trained", "PSNR", "save-every", "keep",
+      "mixture, expert in",
+      "velocity of the diffusion",
+    ] {
       #expect(page.contains(part), "\(part)")
     }
+    #expect(!page.contains("published, published"))
   }
 
   @Test("the published recipe's file is understood, and options win over it")

@@ -83,14 +83,14 @@ struct ManifestTests {
     #expect(manifest.bad.items.first?.reason.contains("reference_alignment_score") == true)
   }
 
-  @Test("D03: more bad rows than --max-bad allows end the reading, with the first by name")
+  @Test("D03: more bad rows than 'max-bad' allows end the reading, with the first by name")
   func tooManyBad() throws {
     let rows = (0..<199).map { "v\($0).mp4,[],x,k,train,1" } + ["bad.mp4,[],x,k,train,?"]
     let text = ([header] + rows).joined(separator: "\n")
     #expect(try read(text, limit: .usual).bad.count == 1)
     let worse = text + "\nworse.mp4,[],x,k,train,?\nworst.mp4,[],x,k,train,?\n"
     let found = message { _ = try read(worse, limit: .usual) }
-    #expect(found.contains("3 of 202 cannot be used, more than the 1% that --max-bad allows"))
+    #expect(found.contains("3 of 202 cannot be used, more than the 1% that 'max-bad' allows"))
     #expect(found.contains("row 201: bad.mp4"))
   }
 

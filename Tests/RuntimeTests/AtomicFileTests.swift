@@ -32,6 +32,18 @@ struct AtomicFileTests {
     #expect(try text("a.txt") == "old")
   }
 
+  @Test("a folder is made with those above it; a file in its place or on the way is told as such")
+  func folders() throws {
+    try Folder.make(directory.file("a/b/../c//d/"))
+    try Folder.make(directory.file("a/c/d"))
+    #expect(
+      try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() == ["a", "a/b", "a/c", "a/c/d"])
+    let file = try directory.write("x", to: "file")
+    for path in [file, "\(file)/below"] {
+      #expect(throws: FileFailure(path: path, action: "make this folder", code: ENOTDIR)) { try Folder.make(path) }
+    }
+  }
+
   @Test("a symbolic link stays a link, and its target gets the contents")
   func link() throws {
     try directory.write("old", to: "data/target.txt")

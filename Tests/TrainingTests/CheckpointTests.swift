@@ -1,3 +1,4 @@
+import Backbones
 import Checkpoints
 import Foundation
 import Runtime
@@ -73,6 +74,60 @@ struct CheckpointTests {
       .replacingOccurrences(of: "optimizer.safetensors", with: name)
     try Data(text.utf8).write(to: URL(fileURLWithPath: manifest))
     #expect(try newest().step == nil)
+  }
+
+  @Test(
+    "C06: a manifest that contradicts its folder or itself is named and passed over",
+    arguments: [
+      ("\"step\" : 2", "\"step\" : 1"), ("\"step\" : 2", "\"step\" : 9223372036854775807"),
+      ("\"skipped\" : 0", "\"skipped\" : 9223372036854775807"), ("\"skippedInRow\" : 0", "\"skippedInRow\" : 1"),
+      ("optimizer.safetensors", "other.safetensors"),
+    ])
+  func impossibleManifest(old: String, new: String) throws {
+    try training.run(run, to: 2, saveEvery: 1)
+    let manifest = path(2, "manifest.json")
+    let text = try String(contentsOfFile: manifest, encoding: .utf8)
+    #expect(text.contains(old))
+    try Data(text.replacingOccurrences(of: old, with: new).utf8).write(to: URL(fileURLWithPath: manifest))
+    let found = try newest()
+    #expect(found.step == 1)
+    #expect(found.reports.count == 1 && found.reports[0].contains("step-000002"), "\(found.reports)")
+  }
+
+  @Test("R12: a run whose folder is moved away ends with one line and status 4")
+  func gone() throws {
+    var trainer: TrainingRun<CogVideoXTraining>?
+    var settings = RunSettings()
+    (settings.steps, settings.saveEvery) = (2, 2)
+    trainer = try TrainingRun(
+      training.trainer(), in: RunFolder(path: run), settings, identity: training.identity(),
+      configuration: TinyTraining.configuration)
+    try FileManager.default.moveItem(atPath: run, toPath: directory.file("elsewhere"))
+    #expect(throws: CheckpointFailure.gone(path: run)) { try trainer?.run({ _ in }, validate: { _ in nil }) }
+    #expect(CheckpointFailure.gone(path: run).category == .resources)
+  }
+
+  @Test("validations that cannot be made are told, and the run goes on; others end it after a checkpoint")
+  func failingValidation() throws {
+    var settings = RunSettings()
+    (settings.steps, settings.saveEvery) = (3, 1000)
+    var told: [String] = []
+    var trainer = try TrainingRun(
+      training.trainer(), in: RunFolder(path: run), settings, identity: training.identity(),
+      configuration: TinyTraining.configuration)
+    try trainer.resume { _ in }
+    let fault = FileFailure(path: "clip.mp4", action: "open", code: ENOENT)
+    try trainer.run({ if case .warning(let text) = $0 { told.append(text) } }, validate: { _ in throw fault })
+    #expect(told.count == 2 && told.allSatisfy { $0.contains("clip.mp4") }, "\(told)")
+    #expect(store.steps == [3])
+    let other = directory.file("full")
+    var full = try TrainingRun(
+      training.trainer(), in: RunFolder(path: other), settings, identity: training.identity(),
+      configuration: TinyTraining.configuration)
+    try full.resume { _ in }
+    let disk = FileFailure(path: "clip.mp4", action: "write", code: ENOSPC)
+    #expect(throws: disk) { try full.run({ _ in }, validate: { _ in throw disk }) }
+    #expect(CheckpointStore(directory: "\(other)/checkpoints").steps == [1])
   }
 
   @Test("C04: a partial folder with a higher step is ignored and named; others are not looked at")
@@ -180,13 +235,16 @@ struct CheckpointTests {
     #expect(Set(store.steps) == Set([4, 5, best]))
   }
 
-  @Test("C14: nothing is removed while the newest checkpoint is damaged")
+  @Test("C14: damaged newest checkpoints are not counted, and nothing is removed without a whole one")
   func retentionWithDamage() throws {
     try training.run(run, to: 3, saveEvery: 1)
     try flip(path(3, "optimizer.safetensors"))
-    #expect(throws: CheckpointFailure.self) { try store.prune(keeping: 1, andBest: false) }
-    #expect(store.steps == [3, 2, 1])
+    try store.prune(keeping: 1, andBest: false)
+    #expect(store.steps == [3, 2])
     #expect(try newest().step == 2)
+    try flip(path(2, "optimizer.safetensors"))
+    try store.prune(keeping: 1, andBest: false)
+    #expect(store.steps == [3, 2])
   }
 
   @Test("C03: a save that fails leaves the earlier checkpoints, and nothing of its own")

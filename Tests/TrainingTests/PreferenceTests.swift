@@ -110,9 +110,12 @@ struct PreferenceTests {
   @Test("training on one pair tells its videos apart")
   func learning() throws {
     var trainer = try trainer(.expert, .float32, repeats: true)
-    let losses = try (0..<30).map { _ in try trainer.step().loss }
+    let records = try (0..<30).map { _ in try trainer.step() }
+    let losses = records.map(\.loss)
     let late = losses.suffix(10).reduce(0, +) / 10
     #expect(late < 0.9 * log(2), "\(losses)")
+    func mean(_ name: String) -> Double { records.suffix(10).reduce(0) { $0 + ($1.measures?[name] ?? 0) } / 10 }
+    #expect(mean("preference_accuracy") > 0.5 && mean("preference_margin") > 0)
   }
 
   @Test("C15: a run that stops goes on to the same bytes, beside the weights it started from", arguments: trainedParts)

@@ -102,6 +102,16 @@ struct ResumeTests {
     #expect(try training.run(run, to: 2, identity: other, isForced: true).progress.step == 2)
   }
 
+  @Test("C08: other weights at the start are refused; checkpoints that say nothing of them are taken")
+  func otherWeights() throws {
+    func identity(_ weights: String?) -> RunIdentity {
+      RunIdentity(settings: [:], data: "d", model: "m", weights: weights)
+    }
+    #expect(identity("b").differences(from: identity("a")) == ["the model's weights differ"])
+    #expect(identity("a").differences(from: identity("a")).isEmpty)
+    #expect(identity("a").differences(from: identity(nil)).isEmpty)
+  }
+
   @Test("C08: another precision does not fit the optimizer's state, even by force")
   func otherPrecision() throws {
     let run = directory.file("run")

@@ -33,6 +33,16 @@ struct TrainingMemoryTests {
     #expect(self.memory(precision, averages: true).states == states + 400)
   }
 
+  @Test("the line's parts are those of its sum")
+  func summary() {
+    let memory = memory(.mixed, averages: true, validation: 5000)
+    let parts = memory.program + memory.weights + memory.copies + memory.states + memory.gradients + memory.work
+    #expect(parts + memory.validation == memory.peak)
+    for part in ["program", "weights", "optimizer", "gradients", "activations", "validation"] {
+      #expect(memory.summary.contains("\(part) "), "\(memory.summary)")
+    }
+  }
+
   @Test("a validation's encoders count besides a step, as far restricted as the budget asks")
   func validation() {
     #expect(memory(.float32, validation: 5000).peak == 50 + 4000 + 800 + 1400 + 5000)

@@ -33,8 +33,9 @@ package struct PipelinePack: Sendable {
     let advice = "/\(PipelineAdvice.fileName)"
     if FileManager.default.fileExists(atPath: model + advice) { try copy(file: model + advice, to: directory + advice) }
     try convert(autoencoder ?? "\(model)/vae", to: "\(directory)/vae")
+    let source = try transformer.map { try ExpertFolder($0).path } ?? "\(model)/transformer"
     let config = try convert(
-      transformer ?? "\(model)/transformer", to: "\(directory)/transformer", isPlain: !keepsExpert)
+      source, to: "\(directory)/transformer", isPlain: !keepsExpert)
     let hasExpert = keepsExpert && config.className?.contains("MOT") == true
     try AtomicFile.write(
       Data(PipelineIndex(hasExpert: hasExpert).contents.text.utf8), to: "\(directory)/model_index.json")

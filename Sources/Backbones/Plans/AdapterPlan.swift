@@ -39,7 +39,9 @@ extension AdapterPlan: Decodable {
     try values.read(.alpha, into: &alpha)
     try values.read(.targets, into: &targets)
     try InvalidField.check("lora.rank", rank, in: 1...4096)
-    guard alpha > 0, alpha.isFinite else { throw InvalidField("lora.alpha", "must be positive, not \(alpha)") }
+    guard alpha > 0, alpha <= 1e6 else {
+      throw InvalidField("lora.alpha", "must be more than 0 and at most 1e6, not \(alpha)")
+    }
     guard !targets.isEmpty, targets.allSatisfy({ !$0.isEmpty }) else {
       throw InvalidField("lora.targets", "must name at least one linear map, such as to_q")
     }

@@ -47,7 +47,8 @@ extension ExpertLayers: Decodable {
     let text = (try? value.decode(String.self)) ?? ""
     guard let name = Name(rawValue: text) else {
       let names = Name.allCases.map(\.rawValue).joined(separator: ", ")
-      throw InvalidField(TrainingPlan.Key.layers.rawValue, "must be one of \(names), or a list of block numbers")
+      throw InvalidField(
+        TrainingPlan.Key.layers.rawValue, "must be one of \(names), or a list of block numbers from 0, as in [0, 2]")
     }
     self = .named(name)
   }

@@ -102,13 +102,17 @@ extension TrainingPlan {
 // MARK: - What it means for a model
 
 extension TrainingPlan {
+  /// Whether only a model with an expert has the parameter with this key.
+  static func isOfExpert(_ key: String) -> Bool {
+    key.contains(expertSuffix) || key.hasPrefix("effect_embeddings.") || key.hasPrefix("ref_embeddings.")
+  }
+
   /// Whether the parameter with this key is trained; adapters are besides.
   package func isTrained(_ key: String) -> Bool {
     // Tables of positions are no parameters in published code.
     if key.hasSuffix("pos_embedding") { return false }
     switch trained {
-    case .expert:
-      return key.contains(expertSuffix) || key.hasPrefix("effect_embeddings.") || key.hasPrefix("ref_embeddings.")
+    case .expert: return Self.isOfExpert(key)
     case .lora: return false
     case .full: return true
     }
@@ -136,6 +140,13 @@ extension TrainingPlan {
   package func applied<Configuration: MixtureConfiguration>(
     to checkpoint: Configuration
   ) throws(InvalidField) -> Configuration {
+    // A fresh output layer is zero, so nothing before it gets a gradient as long as it is frozen.
+    guard start != .random || trained == .full else {
+      throw InvalidField(
+        Key.start.rawValue,
+        "is 'random', which learns nothing with 'train: \(trained.rawValue)': the frozen part would stay as it was "
+          + "drawn; choose 'train: full', or another start")
+    }
     var configuration = checkpoint
     configuration.coupling = coupling ?? checkpoint.coupling
     configuration.positionDesign = positionDesign ?? checkpoint.positionDesign
@@ -162,6 +173,10 @@ extension TrainingPlan {
     // Only training an expert gives one to a model that has none.
     let chosen =
       layers?.indices(of: layerCount) ?? (present.isEmpty && trained == .expert ? Array(0..<layerCount) : present)
+    if let wrong = layers?.indices(of: layerCount).first(where: { !(0..<layerCount).contains($0) }) {
+      throw InvalidField(
+        Key.layers.rawValue, "names block \(wrong), but the model has blocks 0 to \(layerCount - 1)")
+    }
     if chosen.isEmpty, trained == .expert {
       throw InvalidField(Key.layers.rawValue, "names no block, so there is no expert to train")
     }

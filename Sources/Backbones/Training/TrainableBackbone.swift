@@ -48,7 +48,7 @@ extension TrainableBackbone {
   ) throws -> (model: Model, parameters: [Parameter]) {
     let loader = ParameterLoader(weights, adapters: adapters, training: isTrained)
     let model = make(loader.root)
-    try loader.finish(ignoring: isUnusedKey)
+    try additions.checkExpert(unused: loader.finish(ignoring: isUnusedKey))
     try loader.finishAdapters()
     return (model, loader.parameters)
   }
@@ -57,12 +57,17 @@ extension TrainableBackbone {
 /// The weights of a model in training as they are now, for a second model that records nothing and shares their memory.
 package struct CurrentWeights: ParameterSource {
   private let parameters: [String: Parameter]
+  private let averages: [String: Tensor]
 
-  package init(_ parameters: [Parameter]) {
+  /// - Parameter averages: values in place of those of some parameters, by their keys.
+  package init(_ parameters: [Parameter], averages: [String: Tensor] = [:]) {
+    self.averages = averages
     self.parameters = Dictionary(parameters.map { ($0.key, $0) }) { first, _ in first }
   }
 
   package var keys: [String] { Array(parameters.keys) }
   package var description: String { "the weights in training" }
-  package func tensor(_ key: String, _ shape: Shape) -> Tensor? { parameters[key]?.tensor.detached }
+  package func tensor(_ key: String, _ shape: Shape) -> Tensor? {
+    averages[key] ?? parameters[key]?.tensor.detached
+  }
 }

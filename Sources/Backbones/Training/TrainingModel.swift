@@ -22,6 +22,9 @@ package protocol TrainingModel: Sendable {
 
   /// Whether a frozen parameter belongs to what is trained, so that trained weights are of no use without it.
   func accompaniesTrained(_ key: String) -> Bool
+
+  /// What the losses since the last call tell besides, by name; of this process's samples.
+  func takeMeasures() -> [String: Double]
 }
 
 /// A training sample with the random numbers of its turn.
@@ -41,6 +44,7 @@ extension TrainingModel {
   package var trainedParameters: [Parameter] { parameters.filter(\.isTrainable) }
 
   package func isUnread(_ key: String) -> Bool { false }
+  package func takeMeasures() -> [String: Double] { [:] }
 
   package func accompaniesTrained(_ key: String) -> Bool { false }
 

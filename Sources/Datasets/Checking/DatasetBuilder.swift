@@ -129,7 +129,8 @@ package struct DatasetBuilder: Sendable {
     let path = URL(fileURLWithPath: "\(root)/\(name)").deletingPathExtension().appendingPathExtension("txt").path
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let file = try MappedFile(path: path)
-    guard file.byteCount <= 1 << 20, let text = file.withBytes({ String(validating: $0, as: UTF8.self) }), !text.contains("\0")
+    guard file.byteCount <= 1 << 20, let text = file.withBytes({ String(validating: $0, as: UTF8.self) }),
+      !text.contains("\0")
     else { throw DatasetFailure.folder(path: path, problem: "is no caption of UTF-8 text up to 1 MiB") }
     let caption = text.trimmingCharacters(in: .whitespacesAndNewlines)
     return caption.isEmpty ? nil : caption

@@ -13,10 +13,14 @@ package enum CheckpointFailure: Failure, Equatable {
   case averages(path: String)
   case otherRun(path: String, differences: [String])
   case locked(path: String, owner: String)
+  /// The run's folder is no longer where it was.
+  case gone(path: String)
 
   package var category: FailureCategory {
-    if case .locked = self { return .resources }
-    return .badInput
+    switch self {
+    case .locked, .gone: .resources
+    default: .badInput
+    }
   }
 
   package var message: String {
@@ -37,12 +41,16 @@ package enum CheckpointFailure: Failure, Equatable {
         + "changed"
     case .weight(let path, let name):
       "\(path): the trained weight '\(printable(name))' is missing or of another shape or type than in this run"
-    case .averages(let path): "\(path): holds no moving averages that fit; resume without --ema or start a new run"
+    case .averages(let path):
+      "\(path): holds no moving averages that fit; resume with the 'ema' of the run that wrote it, or start a new run"
     case .otherRun(let path, let differences):
       "\(path): belongs to a run with other settings; give --force to go on all the same, or another output folder: "
         + differences.joined(separator: "; ")
     case .locked(let path, let owner):
       "\(path): another process (\(owner)) trains in this folder; wait for it or give another output folder"
+    case .gone(let path):
+      "\(path): the run's folder was moved or removed while it trained, so what it learned since its last checkpoint "
+        + "is lost; start the same command again"
     }
   }
 }

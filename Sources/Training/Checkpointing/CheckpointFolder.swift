@@ -10,11 +10,12 @@ import Tensors
 ///       transformer/config.json, diffusion_pytorch_model.safetensors   as published pipelines have them, or vae/...
 ///       pytorch_lora_weights.safetensors                               if adapters are trained
 ///       optimizer.safetensors
-///       average.safetensors                                            if the run keeps moving averages
+///       average/                                                       if the run keeps moving averages: a folder as
+///                                                                      above, and a LoRA file if adapters are trained
 ///       manifest.json
 package struct CheckpointFolder: Sendable, Equatable {
   static let optimizerFile = "optimizer.safetensors"
-  static let averagesFile = "average.safetensors"
+  static let averages = "average"
 
   package let path: String
   package let manifest: CheckpointManifest
@@ -26,6 +27,15 @@ package struct CheckpointFolder: Sendable, Equatable {
     self.path = path
     self.component = component
     manifest = try CheckpointManifest(directory: path)
+    let name = URL(fileURLWithPath: path).lastPathComponent
+    if let step = CheckpointStore.step(ofName: name), step != manifest.progress.step {
+      throw CheckpointFailure.manifest(
+        path: path, problem: "its manifest is of step \(manifest.progress.step), not of the folder's")
+    }
+    let names = manifest.files.map(\.name)
+    guard names.contains(Self.optimizerFile), names.contains(where: { $0.hasPrefix("\(component)/") }) else {
+      throw CheckpointFailure.manifest(path: path, problem: "its manifest lists no optimizer's state or no weights")
+    }
   }
 
   /// Throws unless every file of the manifest is there with its checksum.
@@ -57,9 +67,9 @@ package struct CheckpointFolder: Sendable, Equatable {
       state.updates[String(key.dropFirst(Self.updatesPrefix.count))] = count
     }
     var averages: [String: Tensor]?
-    if manifest.files.contains(where: { $0.name == Self.averagesFile }) {
-      let reader = try SafetensorsReader(path: "\(path)/\(Self.averagesFile)")
-      averages = Dictionary(uniqueKeysWithValues: try reader.names.map { ($0, try reader.tensor(named: $0)) })
+    if manifest.files.contains(where: { $0.name.hasPrefix("\(Self.averages)/") }) {
+      let store = try WeightStore(directory: "\(path)/\(Self.averages)")
+      averages = Dictionary(uniqueKeysWithValues: try store.names.map { ($0, try store.tensor(named: $0)) })
     }
     return TrainingSnapshot(
       progress: manifest.progress, weights: try weights.names.map { ($0, try weights.tensor(named: $0)) },
@@ -78,22 +88,24 @@ package struct CheckpointFolder: Sendable, Equatable {
     _ snapshot: TrainingSnapshot, frozen: [(key: String, tensor: Tensor)], configuration: String, run: RunIdentity,
     logBytes: Int, adapters: AdapterExport? = nil, component: String, to directory: String
   ) throws {
-    let weights = "\(directory)/\(component)"
-    try Folder.make(weights)
-    let config = try Data(contentsOf: URL(fileURLWithPath: configuration))
-    try AtomicFile.write(config, to: "\(weights)/config.json")
-    try WeightsFolder.write((snapshot.weights + frozen).map { ($0.key, $0.tensor) }, to: weights)
-    if let adapters {
-      try AdapterFile.write(snapshot.weights, adapters, to: "\(directory)/\(AdapterFile.publishedName)")
+    let config = try MappedFile(path: configuration).withBytes { Data($0) }
+    func write(_ trained: [(key: String, tensor: Tensor)], to name: String, adaptersTo place: String) throws {
+      let folder = "\(directory)/\(name)"
+      try Folder.make(folder)
+      try AtomicFile.write(config, to: "\(folder)/config.json")
+      try WeightsFolder.write((trained + frozen).map { ($0.key, $0.tensor) }, to: folder)
+      if let adapters { try AdapterFile.write(trained, adapters, to: "\(place)/\(AdapterFile.publishedName)") }
+    }
+    try write(snapshot.weights, to: component, adaptersTo: directory)
+    if let averages = snapshot.averages {
+      let averaged = snapshot.weights.compactMap { key, _ in averages[key].map { (key: key, tensor: $0) } }
+      try write(averaged, to: Self.averages, adaptersTo: "\(directory)/\(Self.averages)")
     }
     try SafetensorsWriter.write(
       snapshot.optimizer.tensors.map { ($0.key, $0.value) },
       metadata: Dictionary(
         uniqueKeysWithValues: snapshot.optimizer.updates.map { ("\(updatesPrefix)\($0.key)", "\($0.value)") }),
       to: "\(directory)/\(optimizerFile)")
-    if let averages = snapshot.averages {
-      try SafetensorsWriter.write(averages.map { ($0.key, $0.value) }, to: "\(directory)/\(averagesFile)")
-    }
     let files = try names(in: directory).map { name in
       let path = "\(directory)/\(name)"
       return CheckpointManifest.File(
@@ -105,7 +117,9 @@ package struct CheckpointFolder: Sendable, Equatable {
 
   /// Paths of all files below a folder, relative to it, sorted.
   private static func names(in directory: String) throws -> [String] {
-    let found = try FileManager.default.subpathsOfDirectory(atPath: directory)
+    guard let found = FileManager.default.subpaths(atPath: directory) else {
+      throw FileFailure(path: directory, action: "list its files", code: ENOENT)
+    }
     return found.filter { name in
       var isFolder: ObjCBool = false
       return FileManager.default.fileExists(atPath: "\(directory)/\(name)", isDirectory: &isFolder)

@@ -42,7 +42,7 @@ package struct CheckpointManifest: Sendable, Equatable, Codable {
     let format = try file.decode(Format.self).format
     guard format == Self.currentFormat else { throw CheckpointFailure.format(path: directory, found: format) }
     self = try file.decode(CheckpointManifest.self)
-    guard progress.step >= 0, logBytes >= 0, files.allSatisfy({ $0.bytes >= 0 && Self.isInside($0.name) }) else {
+    guard progress.isPossible, logBytes >= 0, files.allSatisfy({ $0.bytes >= 0 && Self.isInside($0.name) }) else {
       throw CheckpointFailure.manifest(path: path, problem: "holds impossible values")
     }
   }

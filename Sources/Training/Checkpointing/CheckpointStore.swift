@@ -105,11 +105,12 @@ package struct CheckpointStore: Sendable {
 
   /// Removes all checkpoints but the newest `count` and, if asked, the one with the lowest smoothed loss.
   ///
-  /// Nothing is removed unless the newest is whole, read back from disk.
+  /// Damaged ones newer than the newest that is whole, read back from disk, are not counted and stay; without a whole
+  /// one nothing is removed.
   package func prune(keeping count: Int, andBest keepsBest: Bool) throws {
-    let folders = steps.compactMap { try? CheckpointFolder(path: path(step: $0), component: component) }
-    guard let newest = folders.first else { return }
-    try newest.verify()
+    let all = steps.compactMap { try? CheckpointFolder(path: path(step: $0), component: component) }
+    let folders = all.drop { (try? $0.verify()) == nil }
+    guard !folders.isEmpty else { return }
     var kept = Set(folders.prefix(max(1, count)).map(\.path))
     if keepsBest, let best = folders.min(by: { Self.loss($0) < Self.loss($1) }) { kept.insert(best.path) }
     for folder in folders where !kept.contains(folder.path) {

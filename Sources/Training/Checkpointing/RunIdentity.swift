@@ -10,13 +10,16 @@ package struct RunIdentity: Sendable, Equatable, Codable {
   package let dataDigest: String
   /// Of the transformer's configuration.
   package let modelDigest: String
+  /// Of the weights that the run began with; nil in checkpoints of programs that did not look at them.
+  package let weightsDigest: String?
 
-  package init(settings: [String: String], data: String, model: String) {
+  package init(settings: [String: String], data: String, model: String, weights: String? = nil) {
     self.settings = settings
     settingsDigest =
       ContentDigest(ofParts: settings.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }).description
     dataDigest = data
     modelDigest = model
+    weightsDigest = weights
   }
 
   /// What differs from the run that wrote a checkpoint, one phrase each.
@@ -28,6 +31,9 @@ package struct RunIdentity: Sendable, Equatable, Codable {
     }
     if dataDigest != saved.dataDigest { found.append("the data have changed") }
     if modelDigest != saved.modelDigest { found.append("the model's config.json has changed") }
+    if let weightsDigest, let other = saved.weightsDigest, weightsDigest != other {
+      found.append("the model's weights differ")
+    }
     return found
   }
 }

@@ -14,6 +14,8 @@ struct RunHistory: Sendable {
   private(set) var learningRates: [Float] = []
   /// NaN where there was none.
   private(set) var gradientNorms: [Float] = []
+  /// What else the steps tell, by name, each with the steps that do.
+  private(set) var measures: [String: [(step: Int32, value: Float)]] = [:]
   /// The first ones; all are counted.
   private(set) var skipped: [Skipped] = []
   private(set) var skippedCount = 0
@@ -51,6 +53,9 @@ struct RunHistory: Sendable {
     losses.append(Float(record.loss))
     learningRates.append(Float(record.learningRate))
     gradientNorms.append(record.gradientNorm.map { Float($0) } ?? .nan)
+    for (name, value) in record.measures ?? [:] where value.isFinite {
+      measures[name, default: []].append((steps[steps.count - 1], Float(value)))
+    }
     guard let reason = record.skipped else { return }
     skippedCount += 1
     if skipped.count < Self.keptSkipped { skipped.append(Skipped(step: record.step, reason: reason)) }
@@ -84,8 +89,20 @@ struct RunHistory: Sendable {
     }
   }
 
-  private var stretches: [Range<Int>] {
-    let count = min(steps.count, Self.buckets)
-    return (0..<count).map { $0 * steps.count / count..<($0 + 1) * steps.count / count }
+  /// A measure smoothed in the same way.
+  func smoothedMeasure(_ name: String) -> [(x: Double, y: Double)] {
+    let values = measures[name] ?? []
+    var smoothed: Double?
+    return Self.stretches(of: values.count).compactMap { range in
+      for index in range { smoothed = TrainingProgress.smoothed(smoothed, Double(values[index].value)) }
+      return smoothed.map { (Double(values[range.upperBound - 1].step), $0) }
+    }
+  }
+
+  private var stretches: [Range<Int>] { Self.stretches(of: steps.count) }
+
+  private static func stretches(of total: Int) -> [Range<Int>] {
+    let count = min(total, buckets)
+    return (0..<count).map { $0 * total / count..<($0 + 1) * total / count }
   }
 }

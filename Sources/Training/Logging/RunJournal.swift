@@ -27,6 +27,7 @@ package final class RunJournal {
         (tag: "train/loss", value: record.loss), ("train/learning_rate", record.learningRate),
         ("train/samples_per_second", timing.samplesPerSecond),
       ] + (record.gradientNorm.map { [("train/gradient_norm", $0)] } ?? [])
+        + (record.measures ?? [:]).sorted { $0.key < $1.key }.map { ("train/\($0.key)", $0.value) }
     }
   }
 

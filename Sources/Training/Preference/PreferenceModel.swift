@@ -11,6 +11,7 @@ package struct PreferenceModel<Model: TrainingModel>: TrainingModel {
   private let model: Model
   private let frozen: Model
   private let objective: PreferenceObjective
+  private let tally = PreferenceTally()
 
   /// - Parameters:
   ///   - frozen: built from the weights that the run started from, with nothing to train.
@@ -29,6 +30,8 @@ package struct PreferenceModel<Model: TrainingModel>: TrainingModel {
   package func isUnread(_ key: String) -> Bool { model.isUnread(key) }
   package func accompaniesTrained(_ key: String) -> Bool { model.accompaniesTrained(key) }
 
+  package func takeMeasures() -> [String: Double] { tally.take() }
+
   package func loss(
     target: EncodedClip, references: [EncodedClip], draws: TrainingDraws, context: RunContext
   ) throws -> Tensor {
@@ -41,6 +44,8 @@ package struct PreferenceModel<Model: TrainingModel>: TrainingModel {
     let now = try sides.map { side in
       try model.loss(target: side.clip, references: references, draws: side.draws, context: context)
     }
+    let change = (now[0].floats()[0] - before[0]) - (now[1].floats()[0] - before[1])
+    tally.note(margin: -Double(change))
     return objective.loss(
       better: now[0], worse: now[1], frozenBetter: before[0], frozenWorse: before[1], weight: pair.weight)
   }

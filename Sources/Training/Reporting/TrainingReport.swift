@@ -70,7 +70,13 @@ struct TrainingReport {
         title: "Gradient norm before clipping",
         [.init(name: "gradient norm", points: history.curve(\.gradientNorms), isOwn: true)], prefersLogarithm: true),
     ]
-    let figures = (plots + metricPlots).map { HTMLPage.figure($0.title, $0.svg) }
+    let measures = history.measures.keys.sorted().map { name in
+      let title = "\(name.replacing("_", with: " ")), smoothed"
+      return LinePlot(
+        title: title.prefix(1).uppercased() + title.dropFirst(),
+        [.init(name: name, points: history.smoothedMeasure(name), isOwn: true)])
+    }
+    let figures = (plots + measures + metricPlots).map { HTMLPage.figure($0.title, $0.svg) }
     return "<h2>Curves over steps</h2><div class=\"plots\">\(figures.joined())</div>"
   }
 
@@ -137,7 +143,7 @@ struct TrainingReport {
     let identity = facts.identity
     let rows =
       facts.details.map { [$0.name, $0.value] }
-      + identity.settings.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
+      + identity.settings.sorted { $0.key < $1.key }.map { [$0.key, Self.shortened($0.value)] }
       + [
         ["digest of the settings", identity.settingsDigest], ["digest of the data", identity.dataDigest],
         ["digest of the model's configuration", identity.modelDigest], ["program", "vap \(programVersion)"],
@@ -147,6 +153,12 @@ struct TrainingReport {
   }
 
   // MARK: - Words
+
+  /// A list whose values are all alike says it once: what is published, for example.
+  private static func shortened(_ value: String) -> String {
+    let parts = value.components(separatedBy: ", ")
+    return parts.count > 1 && Set(parts) == ["published"] ? "published" : value
+  }
 
   private static func title(ofMetric name: String) -> String { name == "psnr" ? "PSNR to the target, dB" : name }
 

@@ -28,7 +28,7 @@ struct ValidationClips {
 
   /// All validations of a run's first steps, the newest first.
   mutating func entries(upTo last: Int) throws -> [Entry] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.validation)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.validation)) ?? []
     let steps = names.compactMap(RunFolder.validationStep).filter { $0 <= last }.sorted(by: >)
     let shown = Set(steps.prefix(Self.shownClips - 1) + steps.suffix(1))
     strips = strips.filter { shown.contains($0.key) }

@@ -11,11 +11,13 @@ package struct StepRecord: Sendable, Equatable, Codable {
   package let samples: Int
   /// Why there was no update.
   package let skipped: String?
+  /// Of the first rank's samples, what the model tells besides the loss.
+  package var measures: [String: Double]?
 
   private enum CodingKeys: String, CodingKey {
     case step, loss
     case learningRate = "learning_rate"
     case gradientNorm = "gradient_norm"
-    case samples, skipped
+    case samples, skipped, measures
   }
 }

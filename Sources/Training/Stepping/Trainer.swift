@@ -76,6 +76,9 @@ package struct Trainer<Model: TrainingModel> {
   /// Videos and rows of the data that turned out to be unusable so far.
   package var badItems: BadItems { source.badItems }
 
+  /// The weights to make clips and measurements with: averages where the run keeps them.
+  package var shownWeights: CurrentWeights { CurrentWeights(model.parameters, averages: average?.averages ?? [:]) }
+
   /// Samples of one step on all ranks.
   package var batch: Int { settings.accumulation * collective.size }
 
@@ -86,6 +89,8 @@ package struct Trainer<Model: TrainingModel> {
   /// has had no effect; both on all ranks at the same step.
   package mutating func step() throws -> StepRecord {
     let rate = schedule.rate(after: progress.step)
+    // Those of a step that was interrupted.
+    _ = model.takeMeasures()
     let (loss, gradients) = try differentiate()
     let fault =
       gradients == nil ? "the loss is not finite" : gradients?.norm.isFinite == true ? nil : "a gradient is not finite"
@@ -96,9 +101,10 @@ package struct Trainer<Model: TrainingModel> {
       average?.follow(followed)
     }
     progress.finishStep(loss: loss, isUpdated: fault == nil)
+    let measures = model.takeMeasures()
     return StepRecord(
       step: progress.step, loss: loss, learningRate: rate, gradientNorm: gradients?.norm,
-      samples: progress.step * batch, skipped: fault)
+      samples: progress.step * batch, skipped: fault, measures: measures.isEmpty ? nil : measures)
   }
 
   /// Throws `TrainingFailure.notFinite` if too many steps in a row had no update.
@@ -265,7 +271,11 @@ extension Trainer {
     for parameter in trained {
       if let tensor = weights[parameter.key] { parameter.update(to: tensor) }
     }
-    average = average.map { MovingAverage(decay: $0.decay, of: trained, averages: snapshot.averages) }
+    // Frozen weights may lie with the averages.
+    let keys = Set(trained.map(\.key))
+    average = average.map {
+      MovingAverage(decay: $0.decay, of: trained, averages: snapshot.averages?.filter { keys.contains($0.key) })
+    }
     progress = snapshot.progress
   }
 }

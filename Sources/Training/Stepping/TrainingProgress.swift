@@ -10,6 +10,11 @@ package struct TrainingProgress: Sendable, Equatable, Codable {
 
   package init() {}
 
+  /// Whether a run can have come here.
+  var isPossible: Bool {
+    (0...1_000_000_000).contains(step) && (0...step).contains(skipped) && (0...skipped).contains(skippedInRow)
+  }
+
   private static let lossShare = 0.02
 
   /// The mean after another loss.
