@@ -157,7 +157,7 @@ struct SettingsFile {
     } catch let error as InvalidText {
       throw failure(nil, error.problem)
     } catch let error as InvalidField {
-      throw failure(error.field, "has an unusable '\(printable(error.field))': it \(printable(error.why))")
+      throw failure(error.field, "has an unusable '\(printable(error.field))': it \(printable(error.why, limit: 400))")
     } catch let error as DecodingError {
       throw failure(Self.field(of: error), Self.explain(error))
     } catch {

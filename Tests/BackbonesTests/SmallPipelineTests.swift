@@ -73,6 +73,6 @@ struct SmallPipelineTests {
           == Data(contentsOf: URL(fileURLWithPath: "\(first)/\(file)")))
     }
     pack.transformer = directory.file("nothing")
-    #expect(throws: FileFailure.self) { try pack.write(to: directory.file("other")) }
+    #expect(throws: BackboneFailure.self) { try pack.write(to: directory.file("other")) }
   }
 }

@@ -67,7 +67,7 @@ struct TrainingPlanTests {
   @Test(
     "plans that contradict themselves or their model are refused with the key",
     arguments: [
-      (#""train": "half""#, "train"), (#""layers": "third""#, "layers"), (#""layers": [0, 42]"#, "block_idx"),
+      (#""train": "half""#, "train"), (#""layers": "third""#, "layers"), (#""layers": [0, 42]"#, "layers"),
       (#""layers": [1, 1]"#, "block_idx"), (#""layers": []"#, "layers"), (#""coupling": "in-context""#, "train"),
       (#""train": "full", "coupling": "in-context", "layers": "odd""#, "layers"), (#""lora": {"rank": 4}"#, "lora"),
       (#""train": "lora", "lora": {"rank": 0}"#, "lora.rank"), (#""train": "lora", "lora": {"size": 1}"#, "lora.size"),

@@ -125,7 +125,7 @@ struct GenerateCommandTests {
     #expect(run(["--save-latents": directory.file("l.safetensors")], flags: ["--side-by-side"]) == 0)
     #expect(files == ["image.png", "l.safetensors", "out.mkv", "out.side-by-side.mkv", "reference.mkv"])
     let joined = try VideoReader(path: directory.file("out.side-by-side.mkv"))
-    #expect(joined.size.width == 3 * 64)
+    #expect(joined.size == FrameSize(width: 4 * 3 * 64, height: 4 * 48), "enlarged, to be looked at")
     let again = directory.file("again.mkv")
     #expect(
       run([
@@ -139,7 +139,7 @@ struct GenerateCommandTests {
   @Test(
     "misuse of options ends with status 2 and no file",
     arguments: [
-      ["--model": nil], ["--prompt": nil], ["--image": nil], ["--ref-prompt": nil], ["--ref-video": nil],
+      ["--model": ""], ["--prompt": nil], ["--image": nil], ["--ref-prompt": nil], ["--ref-video": nil],
       ["--height": "50"], ["--height": "64"], ["--height": "-16"], ["--width": "0"], ["--frames": "10"],
       ["--frames": "0"], ["--steps": "0"], ["--steps": "1001"], ["--steps": "two"], ["--guidance": "nan"],
       ["--guidance": "-1"], ["--guidance": "1e9"], ["--seed": "-1"], ["--fps": "0"], ["--fps": "1000000"],

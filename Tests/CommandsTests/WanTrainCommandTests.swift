@@ -78,7 +78,7 @@ struct WanTrainCommandTests {
   @Test(
     "so does every other choice of what is trained, and of its start",
     arguments: [
-      ["layers=all"], ["layers=even", "start=random"], ["layers=[1, 3]", "position-design=discrete"],
+      ["layers=all"], ["layers=even", "start=base"], ["layers=[1, 3]", "position-design=discrete"],
       ["train=lora", "lora={rank: 2, alpha: 3, targets: [to_q, net.2, add_k_proj]}"], ["train=full"],
       ["train=lora", "coupling=cross-attention"], ["noisy-references=3", "layers=[0, 2]"],
     ])
