@@ -75,7 +75,7 @@ struct DemoPlan: Sendable {
       title: "One word of the prompt changed",
       text:
         "Reference and image stay; the caption names the condition and one of two speeds. The expert was trained on "
-        + "captions that say nothing, so whether it listens to one is open.",
+        + "captions that say nothing: the reference decides, and the word changes next to nothing.",
       items: captions.map { word, caption in
         item("prompt-\(word)", .flood, image: 6, reference: 7, title: "flood, \(word)", caption: caption)
       })
@@ -85,8 +85,8 @@ struct DemoPlan: Sendable {
     Section(
       title: "Conditions that were never trained",
       text:
-        "Neither backbone nor expert ever saw these. A small model of 24 conditions transfers to few others; look for "
-        + "yourself.",
+        "Neither backbone nor expert ever saw these. A small model of 24 conditions transfers to few others, and takes "
+        + "the rest for something that it knows.",
       items: MiniatureCondition.zeroShot.enumerated().map { place, condition in
         item("zero-shot-\(condition.rawValue)", condition, image: 40 + place, reference: 50 + place)
       })

@@ -56,7 +56,7 @@ struct StudyServerTests {
     _ path: String, port: UInt16, _ method: String = "GET", headers: [String: String] = [:], body: String? = nil
   ) async throws -> (status: Int, body: String) {
     let url = try #require(URL(string: "http://127.0.0.1:\(port)\(path)"))
-    var request = URLRequest(url: url, timeoutInterval: 60)
+    var request = URLRequest(url: url, timeoutInterval: 600)
     request.httpMethod = method
     request.httpBody = body.map { Data($0.utf8) }
     for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
