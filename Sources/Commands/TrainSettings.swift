@@ -187,7 +187,7 @@ struct TrainSettings: Decodable {
     func resolve(_ key: String, _ value: inout String?) {
       if !changed.contains(key) { value = value.map { SettingsFile.resolve($0, beside: path) } }
     }
-    resolve("model", &clips.model)
+    if !changed.contains("model") { clips.model = clips.model.map { PipelineName.resolve($0, beside: path) } }
     resolve("data", &clips.data)
     resolve("root", &clips.root)
     resolve("cache", &clips.cache)

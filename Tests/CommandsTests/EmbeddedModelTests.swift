@@ -71,6 +71,19 @@ struct EmbeddedModelTests {
     #expect(try PipelineName.directory("./mini") == "./mini")
   }
 
+  @Test("configs/mini-expert.yaml trains from its backbone with nothing else said")
+  func trainsAlone() throws {
+    let config = "\(Fixtures.path(""))/../../configs/mini-expert.yaml"
+    let settings = try TrainSettings(file: config, changes: [])
+    #expect(settings.clips.model == "mini" && settings.output == "runs/mini-expert")
+    let run = directory.file("run")
+    #expect(
+      VAPCommand.run([
+        "train", config, "--output", run, "--steps", "1", "--accumulation", "2", "--set", "miniature.scenes=1",
+      ]) == 0)
+    #expect(FileManager.default.fileExists(atPath: "\(run)/checkpoints/step-000001/transformer/config.json"))
+  }
+
   @Test("the demonstration leaves page, picture, inputs and results, and replaces nothing unasked")
   func demonstration() throws {
     let output = directory.file("demo")
