@@ -83,7 +83,11 @@ struct ReportingTests {
   @Test("steps are written about once a second, and all of them before anything counts on it")
   func journal() throws {
     let journal = try RunJournal(folder)
+    // What a killed process leaves of a clip goes; clips stay.
+    let (leftover, clip) = ("\(folder.validation)/.partial-1-.strip-1.mp4", "\(folder.validation)/step-000001.mp4")
+    for path in [leftover, clip] { try Data([1]).write(to: URL(fileURLWithPath: path)) }
     try journal.resume(after: 0, logBytes: 0) { _ in }
+    #expect(!FileManager.default.fileExists(atPath: leftover) && FileManager.default.fileExists(atPath: clip))
     func lines(_ path: String) throws -> Int {
       try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count
     }

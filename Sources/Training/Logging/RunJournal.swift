@@ -42,6 +42,7 @@ package final class RunJournal {
 
   /// Goes back to what was written when a checkpoint was made; to the start if there is none.
   package func resume(after step: Int, logBytes: Int, _ observer: RunObserver) throws {
+    removeLeftovers()
     if step == 0 { _ = try timings.truncate(to: 0) }
     if try !log.truncate(to: logBytes) {
       observer(.warning("\(log.path) ends before the checkpoint; it goes on with a gap"))
@@ -51,6 +52,12 @@ package final class RunJournal {
       observer(.warning("\(history.unreadableLines) lines of \(log.path) are no records; the report leaves them out"))
     }
     events = try EventFile(directory: folder.events, from: step + 1)
+  }
+
+  /// Removes half-written clips of processes that were killed; the run's lock keeps living ones away.
+  private func removeLeftovers() {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.validation)) ?? []
+    for name in names where name.hasPrefix(".") { unlink("\(folder.validation)/\(name)") }
   }
 
   // MARK: - Steps
