@@ -67,12 +67,13 @@ package struct Demonstration: Sendable {
     var format = MiniatureClip.Format()
     (format.size, format.frames) = (natural.width, natural.frames)
     let (reference, truth) = (item.reference.render(format), item.target.render(format))
+    let image = truth.selecting([0])
     var request = template
     request.image = "\(directory)/inputs/\(item.name)-image.png"
     request.caption = item.caption
     let shown = "\(directory)/inputs/\(item.name)-reference.mkv"
     request.references = [.init(path: shown, caption: item.reference.caption(isNeutral: true))]
-    try VideoWriter.write(truth.selecting([0]), to: request.image ?? "", options: writing)
+    try VideoWriter.write(image, to: request.image ?? "", options: writing)
     try VideoWriter.write(reference, to: shown, options: writing)
 
     // What the generator tells of its stages would hide the demonstration's own progress.
@@ -80,13 +81,13 @@ package struct Demonstration: Sendable {
     let inputs = try generator.readInputs(observer: { _ in })
     let generated = try generator.decode(
       generator.denoise(inputs, observer: { _ in }), savedLatents: "none", observer: { _ in })
-    let parts = [reference, truth.selecting([0]), generated, truth]
+    let parts = [reference, image, generated, truth]
     // There are clips to join.
     let joined = VideoClip.sideBySide(parts) ?? generated
     try VideoWriter.write(generated, to: "\(directory)/videos/\(item.name).mp4", options: writing)
     try VideoWriter.write(joined.enlarged(by: 4), to: "\(directory)/side-by-side/\(item.name).mp4", options: writing)
     return Result(
-      item: item, reference: reference, image: truth.selecting([0]), generated: generated, truth: truth,
+      item: item, reference: reference, image: image, generated: generated, truth: truth,
       alignment: MiniatureAlignment(generated, SampleTruth(target: item.target, reference: item.reference), format),
       strip: try ClipStrip(joined.enlarged(by: 3), panels: Result.panels, scratch: directory))
   }
