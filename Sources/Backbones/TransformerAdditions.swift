@@ -48,9 +48,15 @@ package struct TransformerAdditions: Sendable {
       else { continue }
       parts += [component, try ContentDigest(samplingFilesIn: folder).description]
     }
+    return ContentDigest(ofParts: try parts + digests()).description
+  }
+
+  /// Tells what lies over a pipeline's weights; empty if nothing does.
+  package func digests() throws -> [String] {
+    var parts: [String] = []
     if let expert { parts += ["expert", try ContentDigest(samplingFilesIn: expert).description] }
-    for file in adapters { parts += ["adapters", try ContentDigest(ofFile: file.path).description] }
-    return ContentDigest(ofParts: parts).description
+    for file in adapters { parts += ["adapters", try ContentDigest(ofFile: file.path).description, "\(file.scale)"] }
+    return parts
   }
 
   /// The same without new adapters, which change nothing before they are trained: the model that a training starts from.

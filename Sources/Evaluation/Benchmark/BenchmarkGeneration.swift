@@ -108,27 +108,19 @@ package struct BenchmarkGeneration {
     unlink(saved)
   }
 
-  private func additionsDigest(_ additions: TransformerAdditions) throws -> String? {
-    let expert = try additions.expert.map { try ContentDigest(samplingFilesIn: $0).description }
-    // Each with its factor, which stands behind its name.
-    let adapters = try zip(additions.adapters, template.adapters).map { file, text in
-      "\(try ContentDigest(ofFile: file.path)) \(URL(fileURLWithPath: text).lastPathComponent)"
-    }
-    let parts = (expert.map { [$0] } ?? []) + adapters
-    return parts.isEmpty ? nil : ContentDigest(ofParts: parts).description
-  }
-
   /// Writes the settings beside the videos, or throws if others are there.
   private func checkSettings(_ backbone: some VideoPromptBackbone, _ benchmarkDigest: String) throws {
     let natural = backbone.naturalGeometry
     let size = [template.width ?? natural.width, template.height ?? natural.height, template.frames ?? natural.frames]
+    let additions = try backbone.additions.digests()
     let settings = Settings(
       benchmark: benchmarkDigest, model: URL(fileURLWithPath: template.model).lastPathComponent,
       weights: try ContentDigest(samplingFilesIn: "\(template.model)/transformer").description, seed: template.seed,
       steps: template.steps, guidance: "\(template.guidance ?? .constant(backbone.naturalGuidance))",
       scheduler: template.scheduler?.rawValue ?? "checkpoint", size: size.map(String.init).joined(separator: "x"),
       negativeCaption: template.negativeCaption, frameRate: "\(template.frameRate)",
-      additions: try additionsDigest(backbone.additions), references: showsReferences ? nil : "none")
+      additions: additions.isEmpty ? nil : ContentDigest(ofParts: additions).description,
+      references: showsReferences ? nil : "none")
     let text = try JSONText.encode(settings)
     guard FileManager.default.fileExists(atPath: settingsFile) else {
       try AtomicFile.write(text, to: settingsFile)

@@ -13,7 +13,7 @@ package struct AdapterFile: AdapterSource {
   private let reader: SafetensorsReader
   private let places: [String: Place]
   private let metadata: AdapterMetadata
-  private let scale: Double
+  package let scale: Double
   private let isTrainable: Bool
 
   /// Where the tensors of one adapter are.
