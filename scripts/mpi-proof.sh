@@ -7,12 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-vap="${VAP:-}"
-if [ -z "$vap" ]; then
-  VAP_MPI=1 scripts/setup.sh
-  swift build -c release --traits MPI --product vap --scratch-path .build-mpi
-  vap="$(swift build -c release --traits MPI --scratch-path .build-mpi --show-bin-path)/vap"
-fi
+vap="$(VAP_MPI=1 scripts/build.sh --traits MPI --scratch-path .build-mpi)"
 
 work="$(mktemp -d)"
 job=""

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Sets up, builds, and makes a first video: out.mp4 and out.side-by-side.mp4.
 #
+#   VAP=path   a program that is built already
+#
 # The program renders a reference and an image of its miniature world; the model is the small one that comes with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/setup.sh
-swift build -c release --product vap
-vap="$(swift build -c release --show-bin-path)/vap"
+vap="$(scripts/build.sh)"
 
 sample="$(mktemp -d)"
 trap 'rm -rf "$sample"' EXIT

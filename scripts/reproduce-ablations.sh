@@ -41,12 +41,7 @@ first-half            | layers=first-half
 first-last            | layers=first-last
 "
 
-vap="${VAP:-}"
-if [ -z "$vap" ]; then
-  scripts/setup.sh
-  swift build -c release --product vap
-  vap="$(swift build -c release --show-bin-path)/vap"
-fi
+vap="$(scripts/build.sh)"
 model="${MODEL:-mini}"
 work="${1:-runs/ablations}"
 steps="${STEPS:-500}"

@@ -6,12 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-vap="${VAP:-}"
-if [ -z "$vap" ]; then
-  scripts/setup.sh
-  swift build -c release --product vap
-  vap="$(swift build -c release --show-bin-path)/vap"
-fi
+vap="$(scripts/build.sh)"
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -9,12 +9,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-vap="${VAP:-}"
-if [ -z "$vap" ]; then
-  scripts/setup.sh
-  swift build -c release --product vap
-  vap="$(swift build -c release --show-bin-path)/vap"
-fi
+vap="$(scripts/build.sh)"
 configs="${CONFIGS:-configs}"
 work="${1:-runs/mini}"
 mkdir -p "$work"

@@ -1,6 +1,7 @@
 import Encoders
 import Layers
 import Runtime
+import Synchronization
 import Tensors
 import Tokenizers
 
@@ -20,6 +21,20 @@ struct CaptionEncoder: Sendable {
   let length: Int
   /// Whether the encoder does not see padding, and its rows are zero in the result.
   let masksPadding: Bool
+  private let cuts = Cuts()
+
+  /// How many captions were too long. A data set may have thousands of them, which would hide all else that is told.
+  private final class Cuts: Sendable {
+    static let told = 10
+    let count = Atomic(0)
+  }
+
+  init(tokenizer: any PromptTokenizer, encoder: T5Encoder, length: Int, masksPadding: Bool) {
+    self.tokenizer = tokenizer
+    self.encoder = encoder
+    self.length = length
+    self.masksPadding = masksPadding
+  }
 
   /// Encodes each caption by itself, and what takes its place in the unguided half.
   ///
@@ -53,16 +68,21 @@ struct CaptionEncoder: Sendable {
   /// `[1, T, text size]`
   func embed(_ caption: String, _ context: RunContext, observer: RunObserver) throws -> Tensor {
     let tokens = try tokenizer.encode(caption, maxLength: length)
-    if tokens.droppedCount > 0 {
-      observer(
-        .warning(
-          "the caption '\(printable(caption, limit: 40))' is longer than \(length) tokens; its end is ignored"))
-    }
+    if tokens.droppedCount > 0 { tell(ofCut: caption, observer) }
     let ids = [tokens.ids.map(Int.init)]
     guard masksPadding else { return try encoder(ids, context: context) }
     let count = tokens.attentionMask.count { $0 == 1 }
     let embedded = try encoder(ids, keyCounts: [count], context: context)
     let padding = Tensor.zeros([1, length - count, embedded.shape[2]])
     return count == length ? embedded : .concatenated([embedded.sliced(1, 0..<count), padding], axis: 1)
+  }
+
+  private func tell(ofCut caption: String, _ observer: RunObserver) {
+    let count = cuts.count.add(1, ordering: .relaxed).newValue
+    guard count <= Cuts.told else { return }
+    observer(
+      .warning(
+        "the caption '\(printable(caption, limit: 40))' is longer than \(length) tokens; its end is ignored"
+          + (count == Cuts.told ? "; further ones are not told" : "")))
   }
 }

@@ -12,7 +12,7 @@ enum Compatibility: String, CaseIterable {
       return
     }
     guard let value = Self(rawValue: setting) else {
-      throw UsageFailure("'compatibility' must be one of none, reference, not '\(printable(setting))'")
+      throw UsageFailure("compatibility", "must be one of none, reference, not '\(printable(setting))'")
     }
     self = value
   }

@@ -30,7 +30,7 @@ struct DemoCommand: ParsableCommand {
     let model = try GenerationModel(model)
     var settings = GenerateSettings()
     (settings.steps, settings.guidance, settings.seed, settings.prompt) = (steps, guidance, seed, "")
-    let request = try GenerateJob.request(settings.over(model.advice), model: model.directory)
+    let request = try model.request(settings)
     let demonstration = Demonstration(request, directory: output, overwrites: overwrite)
     guard overwrite || !FileManager.default.fileExists(atPath: demonstration.page) else {
       throw UsageFailure("\(printable(demonstration.page)) exists already; give --overwrite to replace it")

@@ -41,7 +41,8 @@ struct EncodeCommand: ParsableCommand {
   func run() throws {
     compute.apply()
     let file = try config.map { try EncodeSettings(file: $0) } ?? EncodeSettings()
-    try EncodeJob(flags.over(file)).run()
+    let flags = flags
+    try SettingsFile.naming(config, except: flags.names) { try EncodeJob(flags.over(file)) }.run()
   }
 
   private var flags: EncodeSettings {

@@ -31,7 +31,7 @@ struct EncodeJob {
     cache = try required(settings.cache, "cache", "the folder to fill")
     if let text = settings.maxBad {
       guard let limit = BadLimit(text) else {
-        throw UsageFailure("--max-bad must be a number or a percentage, not '\(printable(text))'")
+        throw UsageFailure("--max-bad", "must be a number or a percentage, not '\(printable(text))'")
       }
       self.limit = limit
     } else {
@@ -53,7 +53,7 @@ struct EncodeJob {
       buckets: [ClipBucket(frames: geometry.frames, height: geometry.height, width: geometry.width)])
     if let name = settings.frameSelection {
       guard let selection = ClipLoader.Selection(rawValue: name) else {
-        throw UsageFailure("--frame-selection must be evenly or first, not '\(printable(name))'")
+        throw UsageFailure("--frame-selection", "must be evenly or first, not '\(printable(name))'")
       }
       loader.selection = selection
     }

@@ -1,5 +1,5 @@
 /// The settings of `vap encode`, as flags and as the keys of a YAML file.
-struct EncodeSettings: Decodable, Equatable {
+struct EncodeSettings: Codable, NamedSettings, Equatable {
   var model: String?
   var data: String?
   var root: String?

@@ -160,7 +160,7 @@ extension EvalJob {
 
   private static func request(
     _ model: GenerationModel, _ options: BenchmarkGenerationOptions
-  ) throws(UsageFailure) -> GenerationRequest {
+  ) throws -> GenerationRequest {
     var settings = GenerateSettings()
     settings.height = options.height
     settings.width = options.width
@@ -171,7 +171,7 @@ extension EvalJob {
     settings.seed = options.seed
     settings.memory = options.memory
     settings.prompt = ""
-    return try GenerateJob.request(settings.over(model.advice), model: model.directory)
+    return try model.request(settings)
   }
 
   private static func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }

@@ -28,7 +28,7 @@ struct FlowSettings: Decodable, Equatable {
     guard self != FlowSettings() else { return nil }
     func check(_ value: Double?, _ key: CodingKeys, _ range: ClosedRange<Double>) throws(UsageFailure) -> Double? {
       guard let value, !range.contains(value) else { return value }
-      throw UsageFailure("'\(key.rawValue)' must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+      throw UsageFailure(key.rawValue, "must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
     }
     var noising = FlowNoising()
     let (mean, deviation) = (try check(mean, .mean, -10...10), try check(deviation, .deviation, 0...10))
@@ -48,7 +48,7 @@ struct FlowSettings: Decodable, Equatable {
   private static func named(_ name: String) throws(UsageFailure) -> Distribution {
     guard let distribution = Distribution(rawValue: name) else {
       let names = Distribution.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageFailure("'sigma-distribution' must be one of \(names), not '\(printable(name))'")
+      throw UsageFailure("sigma-distribution", "must be one of \(names), not '\(printable(name))'")
     }
     return distribution
   }

@@ -102,7 +102,8 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     let file = try config.map { try GenerateSettings(file: $0) } ?? GenerateSettings()
-    let job = try GenerateJob(flags.over(file))
+    let flags = flags
+    let job = try SettingsFile.naming(config, except: flags.names) { try GenerateJob(flags.over(file)) }
     try job.run()
   }
 

@@ -26,9 +26,8 @@ struct GenerateJob {
   init(_ settings: GenerateSettings) throws {
     if settings.output?.isEmpty == true { throw UsageFailure("--output is empty") }
     let model = try GenerationModel(settings.model)
-    let settings = settings.over(model.advice)
     note = model.note
-    request = try Self.request(settings, model: model.directory)
+    request = try model.request(settings)
     filtersContent = settings.contentFilter ?? true
     if filtersContent {
       try PromptFilter.check(request.caption, field: "--prompt")
@@ -73,11 +72,11 @@ struct GenerateJob {
     request.steps = try check(settings.steps, "--steps", 1...1000) ?? request.steps
     request.seed = settings.seed ?? request.seed
     if let fps = settings.fps {
-      guard let rate = FrameRate(fps) else { throw UsageFailure("--fps must lie in \(FrameRate.range), not \(fps)") }
+      guard let rate = FrameRate(fps) else { throw UsageFailure("--fps", "must lie in \(FrameRate.range), not \(fps)") }
       request.frameRate = rate
     }
     if let scale = settings.guidance, !(0...1000).contains(scale) {
-      throw UsageFailure("--guidance must be from 0 to 1000, not \(scale)")
+      throw UsageFailure("--guidance", "must be from 0 to 1000, not \(scale)")
     }
     // Only CogVideoX was published with dynamic guidance, of scale 6.
     request.guidance =
@@ -215,7 +214,7 @@ struct GenerateJob {
     _ value: Int?, _ name: String, _ range: ClosedRange<Int>
   ) throws(UsageFailure) -> Int? {
     guard let value, !range.contains(value) else { return value }
-    throw UsageFailure("\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+    throw UsageFailure(name, "must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
   }
 
   private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
@@ -224,7 +223,7 @@ struct GenerateJob {
     guard let value else { return nil }
     guard let choice = Choice(rawValue: value) else {
       let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageFailure("\(name) must be one of \(names), not '\(printable(value))'")
+      throw UsageFailure(name, "must be one of \(names), not '\(printable(value))'")
     }
     return choice
   }

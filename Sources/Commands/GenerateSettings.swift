@@ -1,5 +1,5 @@
 /// The settings of `vap generate`, as flags and as the keys of a YAML file; flags win over the file.
-struct GenerateSettings: Decodable, Equatable {
+struct GenerateSettings: Codable, NamedSettings, Equatable {
   var model: String?
   var expert: String?
   var adapters: [String]?

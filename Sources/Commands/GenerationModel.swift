@@ -1,13 +1,16 @@
 import Backbones
 import EmbeddedModels
 import Foundation
+import Generation
 
 /// The model of a generation, with what its makers advise.
 struct GenerationModel {
   /// Of the pipeline.
   let directory: String
   /// Settings that hold unless others are given.
-  let advice: GenerateSettings
+  private let advice: GenerateSettings
+  /// The file with what they advise, if they do.
+  private let file: String?
   /// What to know of the model before its results are judged.
   let note: String?
 
@@ -29,12 +32,20 @@ struct GenerationModel {
     directory = try PipelineName.directory(name)
     let path = "\(directory)/\(PipelineAdvice.fileName)"
     guard FileManager.default.fileExists(atPath: path) else {
-      (advice, note) = (GenerateSettings(), nil)
+      (advice, file, note) = (GenerateSettings(), nil, nil)
       return
     }
     let file = try SettingsFile(path: path)
     try file.checkKeys(Self.keys.map(\.rawValue) + [Note.key])
     advice = try file.decode(GenerateSettings.self) ?? GenerateSettings()
+    self.file = path
     note = try file.decode(Note.self)?.note
+  }
+
+  /// What the model is asked for, with what its makers advise where the settings say nothing.
+  func request(_ settings: GenerateSettings) throws -> GenerationRequest {
+    try SettingsFile.naming(file, except: settings.names) {
+      try GenerateJob.request(settings.over(advice), model: directory)
+    }
   }
 }

@@ -25,7 +25,7 @@ struct MiniatureTrainJob: TrainingJob {
       throw UsageFailure("'miniature' draws clips of its own; leave 'data' out")
     }
     guard (0...1).contains(settings.references) else {
-      throw UsageFailure("'references' must be 0 or 1 with 'miniature', not \(settings.references)")
+      throw UsageFailure("references", "must be 0 or 1 with 'miniature', not \(settings.references)")
     }
     recipe = try TrainRecipe(settings, usesManifest: false)
     backbone = try Self.openPipeline(settings, settings.additions())

@@ -139,6 +139,22 @@ struct SettingsFile {
     URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: file).deletingLastPathComponent()).path
   }
 
+  /// Names the file where a setting that it gave cannot be used; the body knows settings by their names alone.
+  ///
+  /// - Parameter others: names of settings that options gave.
+  static func naming<Result>(
+    _ path: String?, except others: Set<String>, _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch let failure as UsageFailure {
+      guard let path, let (name, why) = failure.setting, !others.contains(name),
+        let file = try? SettingsFile(path: path), file.keys.contains(name)
+      else { throw failure }
+      throw SettingsFailure(path: path, problem: "has an unusable '\(name)': it \(why)")
+    }
+  }
+
   /// Turns what the YAML library throws into one line that names file or option, and field.
   ///
   /// - Parameter option: that holds all of the text, if one does; else the field says whether it came from one.

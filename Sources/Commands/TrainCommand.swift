@@ -53,7 +53,11 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try RankedRun.run { ranks in
-      let training = try ranks.together { try job(TrainSettings(file: config, changes: try keyValues()), ranks) }
+      let changes = try keyValues()
+      let training = try ranks.together {
+        let settings = try TrainSettings(file: config, changes: changes)
+        return try SettingsFile.naming(config, except: Set(changes.map(\.key))) { try job(settings, ranks) }
+      }
       try RoundedProduct.$isEnabled.withValue(training.recipe.roundsProducts) { try training.run() }
     }
   }
@@ -69,7 +73,7 @@ struct TrainCommand: ParsableCommand {
     case ("vae", nil):
       throw UsageFailure("'component: vae' needs 'miniature': autoencoders are trained on its clips")
     default:
-      throw UsageFailure("'component' must be transformer or vae, not '\(printable(settings.component))'")
+      throw UsageFailure("component", "must be transformer or vae, not '\(printable(settings.component))'")
     }
   }
 

@@ -58,6 +58,9 @@ struct TrainJob: TrainingJob {
   private func run<Backbone: TrainableBackbone>(_ backbone: Backbone, _ observer: @escaping RunObserver) throws {
     try shareThreads(observer)
     let pairs = try ranks.together { try clips.pairs(recipe.pairing) }
+    let sampler = try settings.preference.map { preference in
+      try ranks.together { try PreferenceSampler(pairs.sampler.pool, recipe.pairing, preference.rules) }
+    }
     observer(.stage("load transformer", units: 0))
     // Stages of a validation count the program too.
     let program = max(0, MachineMemory.resident + TrainingMemory.libraries - StageMemory.program)
@@ -70,17 +73,14 @@ struct TrainJob: TrainingJob {
     try ranks.together { try memory.check() }
     let run = Prepared(pairs: pairs, memory: memory, observer: observer)
     let watcher = sampleObserver(observer)
-    guard let preference = settings.preference else {
+    guard let sampler, let objective = settings.preference?.objective else {
       return try train(backbone, model, on: ManifestSamples(pairs, observer: watcher), run)
-    }
-    let sampler = try ranks.together {
-      try PreferenceSampler(pairs.sampler.pool, recipe.pairing, preference.rules)
     }
     let frozen = try ranks.together { try modelAtStart(like: backbone) }
     try train(
       backbone,
       PreferenceModel(
-        model, frozen: frozen, objective: preference.objective, precision: recipe.optimizer.precision),
+        model, frozen: frozen, objective: objective, precision: recipe.optimizer.precision),
       on: PreferenceSamples(sampler, pairs.rows, observer: watcher), run)
   }
 

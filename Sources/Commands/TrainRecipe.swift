@@ -22,7 +22,7 @@ struct TrainRecipe {
   init(_ settings: TrainSettings, usesManifest: Bool = true) throws {
     func check<Value: Comparable>(_ value: Value, _ name: String, _ range: ClosedRange<Value>) throws(UsageFailure) {
       guard range.contains(value) else {
-        throw UsageFailure("'\(name)' must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+        throw UsageFailure(name, "must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
       }
     }
     for (value, name, limit) in [
@@ -78,6 +78,11 @@ struct TrainRecipe {
     run.kept = settings.keep
     run.keepsBest = settings.keepBest
     run.savesFrozen = try Self.choice(settings.weights, "weights", SavedWeights.self) == .full
+    if run.savesFrozen, settings.plan.trained == .lora {
+      throw UsageFailure(
+        "'weights: full' does not go with 'train: lora', which leaves the model's own weights as they are; give 'weights: "
+          + "trained'")
+    }
     run.validateEvery = settings.validateEvery
     run.isForced = settings.force
     self.run = run
@@ -138,7 +143,7 @@ struct TrainRecipe {
   ) throws(UsageFailure) -> Choice {
     guard let choice = Choice(rawValue: value) else {
       let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageFailure("'\(name)' must be one of \(names), not '\(printable(value))'")
+      throw UsageFailure(name, "must be one of \(names), not '\(printable(value))'")
     }
     return choice
   }

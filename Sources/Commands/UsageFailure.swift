@@ -3,8 +3,26 @@ import Runtime
 /// Settings that contradict themselves or each other.
 struct UsageFailure: Failure, Equatable {
   let message: String
-  init(_ message: String) { self.message = message }
+  /// The one that is wrong by itself, and what is wrong with it, where one is.
+  let setting: (name: String, why: String)?
+
+  init(_ message: String) {
+    self.message = message
+    setting = nil
+  }
+
+  /// - Parameters:
+  ///   - setting: a key of a settings file, or an option whose name is that of a key.
+  ///   - why: completes the sentence "steps …", such as "must be positive, not -3".
+  init(_ setting: String, _ why: String) {
+    let isOption = setting.hasPrefix("--")
+    message = isOption ? "\(setting) \(why)" : "'\(setting)' \(why)"
+    self.setting = (isOption ? String(setting.dropFirst(2)) : setting, why)
+  }
+
   var category: FailureCategory { .usage }
+
+  static func == (one: UsageFailure, other: UsageFailure) -> Bool { one.message == other.message }
 }
 
 /// Parses the value of `--memory`.

@@ -45,7 +45,7 @@ struct DemoPlan: Sendable {
     Section(
       title: "The same semantic, different references",
       text: "References with other subjects and backgrounds that show the same thing: the result should not change.",
-      items: (0..<3).map { item("semantic-\($0 + 1)", .spotlight, image: 2, reference: 20 + $0) })
+      items: (0..<4).map { item("semantic-\($0 + 1)", .spotlight, image: 2, reference: 20 + $0) })
   }
 
   private static var manyImages: Section {

@@ -22,7 +22,8 @@ package struct LinePlot: Sendable {
   private let vertical: PlotAxis
 
   private static let (width, height) = (460.0, 220.0)
-  private static let (left, right, top, bottom) = (56.0, 8.0, 8.0, 26.0)
+  /// On the right half of the last number of the axis has room.
+  private static let (left, right, top, bottom) = (56.0, 20.0, 8.0, 26.0)
 
   /// - Parameter prefersLogarithm: of the vertical axis, see `PlotAxis`.
   package init(title: String, _ curves: [Curve], prefersLogarithm: Bool = false) {

@@ -52,6 +52,19 @@ struct CogVideoXClipEncoderTests {
     #expect(Set(encoded.tensors.keys) == ["video", "image", "text"])
   }
 
+  @Test("captions that are too long are told, but not thousands of them")
+  func cutCaptions() throws {
+    let encoder = try backbone.makeClipEncoder(BackboneOptions(), observer: { _ in })
+    let caption = String(repeating: "gold ", count: backbone.transformer.maxTextLength + 1)
+    var told: [String] = []
+    for _ in 0..<12 {
+      _ = try encoder.encode(caption: caption) { if case .warning(let text) = $0 { told.append(text) } }
+    }
+    #expect(told.count == 10)
+    #expect(told.first?.hasSuffix("its end is ignored") == true)
+    #expect(told.last?.hasSuffix("further ones are not told") == true)
+  }
+
   @Test("the identity changes with weights, configuration and tiling of what it names, and with nothing else")
   func identity() throws {
     let copy = try TemporaryDirectory()

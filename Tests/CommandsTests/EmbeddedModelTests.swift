@@ -109,10 +109,19 @@ struct EmbeddedModelTests {
     var settings = GenerateSettings()
     settings.steps = 3
     settings.prompt = ""
-    let request = try GenerateJob.request(settings.over(advised.advice), model: model)
+    let request = try advised.request(settings)
     #expect(request.steps == 3)
     #expect(request.guidance == .constant(1.5))
     #expect(request.frameRate.value == 8)
+    // What is given on the command line is not the file's fault.
+    try directory.write("steps: 0\nguidance: 1.5\n", to: "model/generation.yaml")
+    let wrong = try GenerationModel(model)
+    #expect(try wrong.request(settings).steps == 3)
+    settings.steps = nil
+    #expect { try wrong.request(settings) } throws: {
+      let failure = $0 as? SettingsFailure
+      return failure?.path.hasSuffix("generation.yaml") == true && failure?.problem.contains("'steps'") == true
+    }
     try directory.write("output: elsewhere.mp4\n", to: "model/generation.yaml")
     #expect { try GenerationModel(model) } throws: { "\(($0 as? SettingsFailure)?.problem ?? "")".contains("output") }
   }

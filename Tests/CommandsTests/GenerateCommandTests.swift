@@ -192,7 +192,7 @@ struct GenerateCommandTests {
   @Test(
     "N03: unknown keys, wrong types and text that is not YAML are refused with the key",
     arguments: [
-      "stepz: 3", "steps: many", "- a\n- b", "prompt: [1", "ref-video: {a: b}",
+      "stepz: 3", "steps: many", "- a\n- b", "prompt: [1", "ref-video: {a: b}", "crf: 99", "guidance: .nan",
     ])
   func badSettings(text: String) throws {
     let config = try directory.write(text, to: "settings.yaml")

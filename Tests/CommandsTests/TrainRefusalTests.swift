@@ -117,6 +117,23 @@ struct TrainRefusalTests {
     expect(try trial.outcome(flags: [config]), 3, "train.yaml has an unusable value for 'keep'")
   }
 
+  @Test(
+    "N03: a value of the file that is out of range is told with the file's name, and one of an option without",
+    arguments: [("keep: 0", "keep=0"), ("optimizer: sgd", "optimizer=sgd"), ("max-bad: few", "max-bad=few")])
+  func unusableRange(line: String, option: String) throws {
+    let name = String(option.prefix { $0 != "=" })
+    let config = try directory.write("\(line)\n", to: "train.yaml")
+    expect(try trial.outcome(flags: [config]), 3, "train.yaml has an unusable '\(name)': it must be")
+    let outcome = try trial.outcome(flags: [config, "--set", option])
+    expect(outcome, 2, name)
+    #expect(!outcome.errors.contains("train.yaml"))
+  }
+
+  @Test("adapters are no part of a whole set of weights")
+  func fullAdapters() throws {
+    expect(try trial.outcome(flags: ["--set", "train=lora", "--set", "weights=full"]), 2, "'weights: full'")
+  }
+
   @Test("N04: aliases, of which a few lines stand for more than memory holds, are refused at once")
   func aliases() throws {
     var lines = ["&a0 [x,x,x,x,x,x,x,x,x,x]"]
