@@ -76,6 +76,55 @@ struct ReportTests {
     #expect(csv.contains("\"He said \"\"go\"\", & left\n<script>\",20.0,0.0,0.0,\r\n"))
   }
 
+  /// Clips that are right or wrong, as `match-change` says; none of the paper's columns.
+  private static func matches(_ notes: [String?], category: String? = "concept") -> EvaluationResult {
+    var result = EvaluationResult(system: "mine", benchmark: "benchmark.csv", benchmarkDigest: "d")
+    result.columns = [MetricKind.matchByChange, .speedError].map { .init(name: $0.rawValue, title: $0.title) }
+    result.samples = notes.enumerated().map { row, note in
+      var sample = EvaluationResult.Sample(
+        BenchmarkSample(
+          row: row, targetPath: "", targetCaption: "a", referencePath: "", referenceCaption: "", condition: "gold",
+          category: category))
+      sample.video = "\(row).mp4"
+      sample.scores = ["match-change": note == nil ? 100 : 0, "speed-error": 0.1]
+      sample.notes["match-change"] = note
+      return sample
+    }
+    result.summarize()
+    return result
+  }
+
+  @Test("clips read as right or as wrong, with what they were taken for; it is said which way is better")
+  func rightOrWrong() {
+    let result = Self.matches([nil, "taken for ice", "two conditions are equally near"])
+    let page = HTMLReport(result, strips: [:]).text
+    for text in ["right", "wrong, taken for ice", "wrong, two conditions are equally near"] {
+      #expect(page.contains("<dt>Match by change</dt><dd>\(text)</dd>"), "\(text)")
+    }
+    #expect(!page.contains("match-change: taken for"))
+    #expect(ReportTable.samples(result).rows[1].suffix(2) == ["wrong, taken for ice", "0.10"])
+    #expect(page.contains("Match by change, higher is better") && page.contains("Speed error, lower is better"))
+    for text in [page, MarkdownReport.text(result)] {
+      #expect(text.contains("Higher is better, except for speed error.") && !text.contains("the paper"))
+    }
+    #expect(page.components(separatedBy: "<h2>By category</h2>").count == 2)
+    #expect(HTMLReport(Self.result("mine"), strips: [:]).text.contains("<h2>Beside the paper's systems</h2>"))
+  }
+
+  @Test("the axis of a share is the whole of it, and that of a single value is as wide as the value is large")
+  func axes() throws {
+    let result = Self.matches([nil, nil, nil])
+    let plots = result.columns.compactMap { IntervalPlot($0, result) }
+    #expect(plots.count == 2 && plots.allSatisfy { !$0.isBesidePublished })
+    for tick in ["0", "50", "100"] { #expect(plots[0].svg.contains("text-anchor=\"middle\">\(tick)</text>")) }
+    #expect(!plots[0].svg.contains("99.99") && !plots[0].svg.contains("100.01"))
+    let published = Self.result("mine")
+    #expect(try #require(IntervalPlot(published.columns[0], published)).isBesidePublished)
+    // Without categories there is nothing to hold the mean against.
+    let alone = Self.matches([nil, nil, nil], category: nil)
+    #expect(alone.columns.allSatisfy { IntervalPlot($0, alone) == nil })
+  }
+
   @Test("runs are compared sample by sample, on the same benchmark only")
   func comparison() throws {
     let comparison = try RunComparison(Self.result("one"), Self.result("two", shift: 2))

@@ -20,6 +20,9 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
       self.model = model
       self.weights = weights
     }
+
+    /// Nil for a judge.
+    var kind: MetricKind? { MetricKind(rawValue: name) }
   }
 
   package struct Sample: Codable, Sendable, Equatable {

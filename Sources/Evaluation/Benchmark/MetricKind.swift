@@ -37,7 +37,13 @@ package enum MetricKind: String, CaseIterable, Sendable {
   package var needsTarget: Bool { Self.exact.contains(self) }
 
   /// Whether the metric compares with renderings of the target's scene under all conditions.
-  package var needsTruth: Bool { self == .matchByPixels || self == .matchByChange || self == .speedError }
+  package var needsTruth: Bool { isRightOrWrong || self == .speedError }
+
+  /// Whether a clip has 100 if it is right and 0 if it is wrong, so that the mean is the share of right ones in percent.
+  package var isRightOrWrong: Bool { self == .matchByPixels || self == .matchByChange }
+
+  /// Whether lower values are better.
+  package var prefersLow: Bool { self == .speedError }
 }
 
 /// One metric's result for one clip.

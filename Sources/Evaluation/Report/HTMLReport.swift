@@ -14,7 +14,7 @@ package struct HTMLReport {
   package var text: String {
     HTMLPage(
       title: "\(result.system) on \(result.benchmark)",
-      parts: [introduction, overview, plots, categories, remarks, clips, samples]
+      parts: [introduction, overview, published, categories, remarks, clips, samples]
     ).text
   }
 
@@ -27,8 +27,12 @@ package struct HTMLReport {
       ? ""
       : "<p class=\"warning\">\(missing.count) of \(result.samples.count) samples are missing and left out of every mean: "
         + "rows \(missing.joined(separator: ", ")).</p>"
-    return "<p class=\"quiet\">\(result.samples.count) samples. Brackets are 95 % bootstrap intervals of the mean; "
-      + "rows without them are the paper's, on its own benchmark.</p>\(warning)"
+    let published =
+      PublishedResults.having(result.columns).isEmpty
+      ? "" : "; rows without them are the paper's, on its own benchmark"
+    let direction = result.directionSentence.map { " \(HTMLText.escaped($0))" } ?? ""
+    return "<p class=\"quiet\">\(result.samples.count) samples. Brackets are 95 % bootstrap intervals of the mean"
+      + "\(published).\(direction)</p>\(warning)"
   }
 
   private var overview: String {
@@ -36,19 +40,20 @@ package struct HTMLReport {
     return "<h2>Overview</h2>" + table.html(own: result.system)
   }
 
-  private var plots: String {
-    let figures = result.columns.compactMap { column in
-      IntervalPlot(column, result).map { plot in
-        HTMLPage.figure(plot.title, plot.svg)
-      }
-    }
-    guard !figures.isEmpty else { return "" }
-    return "<h2>Beside the paper's systems, or by category</h2><div class=\"plots\">\(figures.joined())</div>"
+  private var published: String {
+    let plots = plots { $0.isBesidePublished }
+    return plots.isEmpty ? "" : "<h2>Beside the paper's systems</h2>" + plots
   }
 
   private var categories: String {
     guard let table = ReportTable.categories(result) else { return "" }
-    return "<h2>By category</h2>" + table.html(isSortable: true)
+    return "<h2>By category</h2>" + plots { !$0.isBesidePublished } + table.html(isSortable: true)
+  }
+
+  private func plots(_ isIncluded: (IntervalPlot) -> Bool) -> String {
+    let plots = result.columns.compactMap { IntervalPlot($0, result) }.filter(isIncluded)
+    guard !plots.isEmpty else { return "" }
+    return "<div class=\"plots\">\(plots.map { HTMLPage.figure($0.caption, $0.svg) }.joined())</div>"
   }
 
   private var remarks: String {
@@ -87,15 +92,18 @@ package struct HTMLReport {
   }
 
   private func card(_ sample: EvaluationResult.Sample) -> String {
-    let scores = result.columns.enumerated().compactMap { index, column in
-      sample.scores[column.name].map { (index, column.title, $0) }
-    }
-    let attributes = scores.map { " data-score\($0.0)=\"\($0.2)\"" }.joined()
-    let values = scores.map {
-      "<div><dt>\(HTMLText.escaped($0.1))</dt><dd>\(ReportTable.number($0.2))</dd></div>"
+    let attributes = result.columns.enumerated().compactMap { index, column in
+      sample.scores[column.name].map { " data-score\(index)=\"\($0)\"" }
+    }.joined()
+    let values = result.columns.compactMap { column in
+      ReportTable.score(of: sample, column).map {
+        "<div><dt>\(HTMLText.escaped(column.title))</dt><dd>\(HTMLText.escaped($0))</dd></div>"
+      }
     }.joined()
     let name = [sample.condition, sample.category].compactMap { $0 }.joined(separator: ", ")
-    let notes = sample.notes.sorted { $0.key < $1.key }.map {
+    // What a wrong clip was taken for stands with its score.
+    let told = result.columns.filter { $0.kind?.isRightOrWrong == true && sample.scores[$0.name] != nil }.map(\.name)
+    let notes = sample.notes.filter { !told.contains($0.key) }.sorted { $0.key < $1.key }.map {
       "<p class=\"warning\">\(HTMLText.escaped("\($0.key): \($0.value)"))</p>"
     }.joined()
     return """

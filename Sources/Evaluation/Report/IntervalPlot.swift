@@ -14,7 +14,13 @@ struct IntervalPlot {
   }
 
   let title: String
+  /// The title, and which way is better.
+  let caption: String
   let marks: [Mark]
+  /// Whether the other marks are the paper's systems, and not categories.
+  let isBesidePublished: Bool
+  /// Values that the axis shows in any case.
+  private let ends: [Double]
 
   private static let width = 460.0
   /// Room for the longest label in the wide letters of some systems.
@@ -22,9 +28,11 @@ struct IntervalPlot {
   private static let valueWidth = 48.0
   private static let lineHeight = 24.0
 
-  /// Nil without anything to show.
+  /// Nil without a mean, or anything to hold it against.
   init?(_ column: EvaluationResult.Column, _ result: EvaluationResult) {
     title = column.title
+    caption = "\(title), \(column.kind?.prefersLow == true ? "lower" : "higher") is better"
+    ends = column.kind?.isRightOrWrong == true ? [0, 100] : []
     let published = PublishedResults.all.compactMap { row in
       row.scores[column.name].map { Mark(label: row.system, value: $0, lower: nil, upper: nil, isOwn: false) }
     }
@@ -35,13 +43,17 @@ struct IntervalPlot {
       Mark(label: $0.name, value: $0.mean, lower: $0.lower, upper: $0.upper, isOwn: false)
     }
     let own = Mark(label: result.system, value: mean, lower: summary.lower, upper: summary.upper, isOwn: true)
-    marks = (published.isEmpty ? categories : published) + [own]
+    isBesidePublished = !published.isEmpty
+    let others = isBesidePublished ? published : categories
+    guard !others.isEmpty else { return nil }
+    marks = others + [own]
   }
 
   var svg: String {
-    let values = marks.flatMap { [$0.value, $0.lower, $0.upper].compactMap { $0 } }
+    let values = marks.flatMap { [$0.value, $0.lower, $0.upper].compactMap { $0 } } + ends
     let (least, most) = (values.min() ?? 0, values.max() ?? 1)
-    let margin = max((most - least) * 0.05, 0.01)
+    // Around a single value as much as the value is large, or the axis would tell of digits that nothing has.
+    let margin = max((most > least ? most - least : abs(most)) * 0.05, 0.01)
     let (from, to) = (least - margin, most + margin)
     let plotWidth = Self.width - Self.labelWidth - Self.valueWidth
     func x(_ value: Double) -> String { Self.text(Self.labelWidth + (value - from) / (to - from) * plotWidth) }

@@ -21,6 +21,11 @@ package struct PublishedResults: Sendable {
     row("Video-As-Prompt", 24.13, 98.59, 77.08, 57.71, 70.44, 70.26, 38.7),
   ]
 
+  /// The systems that have a value in at least one of these columns.
+  static func having(_ columns: [EvaluationResult.Column]) -> [PublishedResults] {
+    all.filter { row in columns.contains { row.scores[$0.name] != nil } }
+  }
+
   private static func row(
     _ system: String, _ clip: Double, _ smoothness: Double, _ dynamics: Double, _ aesthetics: Double,
     _ gemini: Double, _ gpt: Double, _ preference: Double

@@ -5,7 +5,7 @@ extension ReportTable {
   /// This result, with intervals, below the published rows.
   package static func overview(_ result: EvaluationResult) -> ReportTable {
     let names = result.columns.map(\.name)
-    let published = PublishedResults.all.filter { row in names.contains { row.scores[$0] != nil } }.map { row in
+    let published = PublishedResults.having(result.columns).map { row in
       [row.system] + names.map { name in row.scores[name].map { Self.number($0) } ?? "-" }
     }
     let own = result.summaries.map { summary in Self.cell(summary.mean, summary.lower, summary.upper) }
@@ -46,10 +46,17 @@ extension ReportTable {
   package static func samples(_ result: EvaluationResult) -> ReportTable {
     let rows = result.samples.map { sample in
       ["\(sample.row)", sample.condition ?? "", sample.category ?? "", sample.video ?? ""]
-        + result.columns.map { column in sample.scores[column.name].map { number($0) } ?? "" }
+        + result.columns.map { score(of: sample, $0) ?? "" }
     }
     return ReportTable(
       header: ["row", "condition", "category", "video"] + result.columns.map(\.title), rows: rows, textColumns: 4)
+  }
+
+  /// A sample's score, in words where it is right or wrong; nil if there is none.
+  static func score(of sample: EvaluationResult.Sample, _ column: EvaluationResult.Column) -> String? {
+    guard let score = sample.scores[column.name] else { return nil }
+    guard column.kind?.isRightOrWrong == true else { return number(score) }
+    return score > 0 ? "right" : "wrong" + (sample.notes[column.name].map { ", \($0)" } ?? "")
   }
 
   /// With two decimals; what rounds to nothing has no sign.
@@ -62,6 +69,16 @@ extension ReportTable {
     guard let mean else { return "-" }
     guard let lower, let upper else { return number(mean) }
     return "\(number(mean)) [\(number(lower)), \(number(upper))]"
+  }
+}
+
+extension EvaluationResult {
+  /// Which way scores are better; nil without any.
+  var directionSentence: String? {
+    guard !columns.isEmpty else { return nil }
+    let low = columns.filter { $0.kind?.prefersLow == true }.map { $0.title.lowercased() }
+    guard low.count < columns.count else { return "Lower is better." }
+    return "Higher is better" + (low.isEmpty ? "." : ", except for \(low.joined(separator: " and ")).")
   }
 }
 
@@ -109,7 +126,10 @@ package enum MarkdownReport {
     parts.append(
       "\(result.samples.count) samples, \(missing.count) missing"
         + (missing.isEmpty ? "." : ": rows \(missing.map { "\($0.row)" }.joined(separator: ", ")).")
-        + " Brackets are 95 % bootstrap intervals of the mean. Other rows are the paper's, on its own benchmark.")
+        + " Brackets are 95 % bootstrap intervals of the mean."
+        + (result.directionSentence.map { " \($0)" } ?? "")
+        + (PublishedResults.having(result.columns).isEmpty
+          ? "" : " Other rows are the paper's, on its own benchmark."))
     parts.append(ReportTable.overview(result).markdown)
     if let categories = ReportTable.categories(result) {
       parts += ["## By category", categories.markdown]
