@@ -116,6 +116,6 @@ while IFS='|' read -r name changes; do
   [ -f "$work/eval/$name/results.json" ] && finished+=("$work/eval/$name")
 done <<< "$table"
 # What the backbone does without any reference.
-evaluate backbone
+evaluate backbone --no-references
 "$vap" eval table "${finished[@]}" "$work/eval/backbone" --published configs/ablations/published.csv \
   --out "$work/ablations"

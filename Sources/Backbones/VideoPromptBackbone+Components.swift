@@ -87,9 +87,14 @@ extension VideoPromptBackbone {
     guard geometry.frames > 0, (geometry.frames - 1) % temporalRatio == 0 else {
       throw .frames(geometry.frames, multiple: temporalRatio)
     }
-    if referenceCount > 0, !hasExpert { throw .noExpert(path: directory) }
+    try checkReferences(referenceCount)
+  }
+
+  /// Throws unless so many references are as many as the model can read.
+  package func checkReferences(_ count: Int) throws(BackboneFailure) {
+    if count > 0, !hasExpert { throw .noExpert(path: directory) }
     // More than the published training ever used do not fit the temporal positions it saw.
     let limit = transformer.coupling.referenceLimit ?? 3
-    guard referenceCount <= limit else { throw .references(referenceCount, limit: limit) }
+    guard count <= limit else { throw .references(count, limit: limit) }
   }
 }

@@ -157,7 +157,7 @@ package enum BackboneFailure: Failure, Equatable {
         + "shorter one"
     case .noExpert(let path):
       "\(path): this model has no expert blocks ('block_idx_with_mot_ref' in config.json), so it cannot read reference "
-        + "videos; leave the references out or use a Video-As-Prompt checkpoint"
+        + "videos; leave the references out (`vap eval`: --no-references) or use a Video-As-Prompt checkpoint"
     case .unsupportedPipeline(let path, let name):
       "\(path): pipelines of class '\(printable(name))' are not supported; this program runs "
         + BackboneKind.pipelineNames

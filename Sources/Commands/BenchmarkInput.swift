@@ -67,6 +67,20 @@ struct BenchmarkInput {
     return (isAbove ? above : folder).path
   }
 
+  /// Writes rows as "0-3,7".
+  static func text(of rows: Set<Int>) -> String {
+    var ranges: [ClosedRange<Int>] = []
+    for row in rows.sorted() {
+      if let last = ranges.last, last.upperBound + 1 == row {
+        ranges[ranges.count - 1] = last.lowerBound...row
+      } else {
+        ranges.append(row...row)
+      }
+    }
+    return ranges.map { $0.lowerBound == $0.upperBound ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+      .joined(separator: ",")
+  }
+
   /// Parses "0-3,7".
   private static func rows(_ text: String, of count: Int) throws(UsageFailure) -> Set<Int> {
     var rows: Set<Int> = []

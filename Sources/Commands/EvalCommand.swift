@@ -8,6 +8,11 @@ struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Score a model, or finished videos of any system, on the benchmark.",
+    discussion: """
+      Without the name of a subcommand `vap eval` is `vap eval run`; `vap help eval run` lists its options.
+
+      Example: vap eval --benchmark VAP-Data --model CogVideoX-VAP --weights weights --out eval-cog
+      """,
     subcommands: [EvalRunCommand.self, EvalCompareCommand.self, EvalTableCommand.self],
     defaultSubcommand: EvalRunCommand.self)
 }
@@ -20,7 +25,8 @@ struct EvalRunCommand: ParsableCommand {
       With --model the videos of all rows are made first, each with the seed --seed plus its row; a run that was stopped \
       goes on where it was. With --videos finished files are scored: their names end in the number of their row \
       (wan_vap_bench_7.mp4). Metrics whose weights are not in --weights are named and skipped; samples without a video are \
-      counted, named and left out of the means, and the exit status is then 1.
+      counted, named and left out of the means, and the exit status is then 1. Results of more rows than are asked for now \
+      are not replaced.
 
       Writes results.json, results.csv, report.md and report.html into --out.
 
@@ -45,7 +51,9 @@ struct EvalRunCommand: ParsableCommand {
   @Option(help: "LoRA file; FILE:0.8 scales its changes. May be given several times.", completion: .file())
   var lora: [String] = []
 
-  @Flag(inversion: .prefixedNo, help: "Show the model the references; without them it generates as its backbone does.")
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Show the model the references; without them, which a model without an expert needs, its backbone generates.")
   var references = true
 
   @Option(help: "Folder of finished videos.", completion: .directory)
@@ -84,7 +92,7 @@ struct EvalRunCommand: ParsableCommand {
   @Option(help: "Rows to evaluate, such as 0-3,7 (default: all).")
   var rows: String?
 
-  @Option(help: "What tables call this system (default: the name of the model or folder).")
+  @Option(help: "What tables call this system (default: the model with what is added to it, or the folder).")
   var system: String?
 
   @Option(help: "Folder for videos, scores and report.", completion: .directory)
@@ -101,10 +109,9 @@ struct EvalRunCommand: ParsableCommand {
     compute.apply()
     let printer = ProgressPrinter()
     defer { printer.finish() }
-    let result = try EvalJob(self).run { printer.show($0) }
+    let result = try EvalJob(self).run(tellsStages: printer.isTerminal) { printer.show($0) }
     printer.finish()
     print(ReportTable.overview(result).markdown)
-    for skipped in result.skipped { print("not run: \(skipped.metric): \(skipped.reason)") }
     for sample in result.missingSamples {
       print("missing: row \(sample.row): \(sample.notes["clip"] ?? "no score could be computed")")
     }

@@ -32,6 +32,7 @@ struct EvalJob {
   init(_ options: EvalRunCommand) throws {
     let kinds = try options.metrics.map(Self.metrics)
     input = try BenchmarkInput(benchmark: options.benchmark, data: options.data, rows: options.rows)
+    try Self.checkNothingIsLost(in: options.out, input.samples)
     metrics = kinds ?? (input.hasTruth ? MetricKind.published + MetricKind.exact : MetricKind.published)
     weights = try options.weights.map { try WeightDirectory(path: $0) }
     clipSize = options.clip
@@ -53,25 +54,29 @@ struct EvalJob {
       var request = try Self.request(model, options.generation)
       (request.expert, request.adapters) = (options.expert, options.lora)
       clips = .made(request)
-      system = options.system ?? Self.name(model.directory)
+      system =
+        try options.system
+        ?? SystemName.make(
+          model: model.directory, expert: options.expert, adapters: options.lora, showsReferences: options.references)
     case (nil, let videos?):
       guard options.expert == nil, options.lora.isEmpty, options.references else {
         throw UsageFailure("--expert, --lora and --no-references are about --model")
       }
       clips = .finished(try ClipSource(directory: videos, hasThreePanels: options.threePanels))
-      system = options.system ?? Self.name(videos)
+      system = options.system ?? SystemName.last(videos)
     default: throw UsageFailure("give either --model, to make the videos, or --videos, the folder where they are")
     }
   }
 
-  func run(observer: @escaping RunObserver) throws -> EvaluationResult {
+  /// - Parameter tellsStages: whether the observer hears of each stage of each video.
+  func run(tellsStages: Bool, observer: @escaping RunObserver) throws -> EvaluationResult {
     let samples = input.samples
     if let warning = input.warning { observer(.warning(warning)) }
     let suite = try MetricSuite(metrics, weights: weights, clipSize: clipSize, hasTruth: input.hasTruth)
     for skipped in suite.skipped { observer(.warning("\(skipped.metric) is not run: \(skipped.reason)")) }
     let digest = try ContentDigest(ofFile: input.path).description
     try Folder.make(output)
-    let (source, failures) = try clipSource(digest, observer)
+    let (source, failures) = try clipSource(digest, tellsStages, observer)
     let scoring = try BenchmarkScoring(suite, clips: source, scores: "\(output)/scores")
     var result = EvaluationResult(
       system: system, benchmark: URL(fileURLWithPath: input.path).lastPathComponent, benchmarkDigest: digest)
@@ -94,7 +99,7 @@ struct EvalJob {
   ///
   /// - Returns: where the videos are, and why rows have none.
   private func clipSource(
-    _ digest: String, _ observer: @escaping RunObserver
+    _ digest: String, _ tellsStages: Bool, _ observer: @escaping RunObserver
   ) throws -> (ClipSource, failures: [Int: String]) {
     switch clips {
     case .finished(let source): return (source, [:])
@@ -113,7 +118,7 @@ struct EvalJob {
       }
       let filter = filtersContent ? try weights.flatMap { try FrameFilter($0) } : nil
       var generation = try BenchmarkGeneration(request, directory: "\(output)/videos", frameFilter: filter)
-      generation.showsReferences = showsReferences
+      (generation.showsReferences, generation.tellsStages) = (showsReferences, tellsStages)
       let allowed = input.samples.filter { failures[$0.row] == nil }
       let additions = try TransformerAdditions(expert: request.expert, adapterTexts: request.adapters)
       let backbone = try BackboneKind(directory: request.model).open(directory: request.model, additions: additions)
@@ -174,5 +179,13 @@ extension EvalJob {
     return try model.request(settings)
   }
 
-  private static func name(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+  /// Refuses to put results of fewer rows in the place of those that are there; what cannot be read is no loss.
+  private static func checkNothingIsLost(in output: String, _ samples: [BenchmarkSample]) throws(UsageFailure) {
+    guard let found = try? EvaluationResult(path: "\(output)/\(EvaluationResult.fileName)") else { return }
+    let lost = Set(found.samples.map(\.row)).subtracting(samples.map(\.row))
+    guard !lost.isEmpty else { return }
+    throw UsageFailure(
+      "\(printable(output, limit: 1024)) holds results of \(found.samples.count) rows, of which "
+        + "\(printable(BenchmarkInput.text(of: lost))) would be lost: choose another --out, or rows that include them")
+  }
 }

@@ -3,7 +3,7 @@ import Runtime
 
 /// Shows a run on standard error: one line that is rewritten on a terminal, plain lines elsewhere.
 final class ProgressPrinter {
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  let isTerminal = isatty(STDERR_FILENO) == 1
   private var stage = ""
   private var units = 0
   private var start = Date()

@@ -16,7 +16,7 @@ extension TransformerAdditions {
   }
 
   /// A file whose name holds a colon is found under the whole text.
-  private static func adapter(_ text: String) throws -> (path: String, scale: Double) {
+  static func adapter(_ text: String) throws -> (path: String, scale: Double) {
     guard !text.isEmpty else { throw UsageFailure("--lora is empty") }
     guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text) else { return (text, 1) }
     let factor = String(text[text.index(after: colon)...])

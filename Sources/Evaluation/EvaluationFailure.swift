@@ -33,8 +33,8 @@ package enum EvaluationFailure: Failure, Equatable {
     case .notThreePanels(let path, let size):
       "\(printable(path, limit: 1024)): frames of \(size) are not three panels of one width; leave --three-panels out"
     case .otherRun(let path, let difference):
-      "\(printable(path, limit: 1024)): was begun with other settings (\(printable(difference))); choose another --out, "
-        + "or remove it to begin anew"
+      "\(printable(path, limit: 1024)): was begun with other settings (\(printable(difference, limit: 1024))); choose "
+        + "another --out, or remove it to begin anew"
     case .noSamples(let path): "\(printable(path, limit: 1024)): no sample is left to evaluate"
     case .otherBenchmarks(let first, let second):
       "'\(printable(first))' and '\(printable(second))' were evaluated on different benchmark tables"

@@ -33,8 +33,17 @@ struct EvalCommandTests {
 
   private func run(_ options: String...) -> Int32 { run(options) }
 
-  private func run(_ options: [String]) -> Int32 {
-    VAPCommand.run(["eval", "--benchmark", directory.file("data"), "--out", directory.file("out")] + options)
+  private func run(_ options: [String], out: String = "out") -> Int32 {
+    VAPCommand.run(arguments(options, out: out))
+  }
+
+  private func arguments(_ options: [String], out: String = "out") -> [String] {
+    ["eval", "--benchmark", directory.file("data"), "--out", directory.file(out)] + options
+  }
+
+  /// Runs the program by itself and gives all that it writes.
+  private func outcome(_ options: [String]) throws -> BuiltProgram.Outcome {
+    try BuiltProgram.run(arguments(options), before: "exec >&2; ")
   }
 
   private func output(_ name: String) throws -> Data {
@@ -61,7 +70,7 @@ struct EvalCommandTests {
     #expect(run("--videos", directory.file("done"), "--metrics", "psnr,clip-score", "--no-clips") == 1)
     let markdown = String(decoding: try output("report.md"), as: UTF8.self)
     #expect(markdown.contains("1 missing: rows 1") && markdown.contains("- clip-score: needs ViT-B-32.pt"))
-    #expect(run("--videos", directory.file("done"), "--metrics", "psnr", "--rows", "0") == 0)
+    #expect(run(["--videos", directory.file("done"), "--metrics", "psnr", "--rows", "0"], out: "part") == 0)
   }
 
   @Test("a model's videos are made, each with its seed, and scored; a run goes on where it was")
@@ -77,6 +86,92 @@ struct EvalCommandTests {
     #expect(try output("results.json") == first)
     // Videos of other settings are there.
     #expect(run(options + ["--seed", "7"]) == 3)
+  }
+
+  @Test("results are not replaced by those of fewer rows; unreadable ones and fewer ones are")
+  func fewerRows() throws {
+    let options = ["--videos", directory.file("done"), "--metrics", "psnr", "--no-clips"]
+    #expect(run(options + ["--rows", "1"]) == 0)
+    #expect(run(options) == 0)
+    let whole = try output("results.json")
+    let outcome = try outcome(options + ["--rows", "1"])
+    #expect(outcome.status == 2, "\(outcome.errors)")
+    #expect(outcome.errors.contains("results of 2 rows, of which 0 would be lost"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("another --out"), "\(outcome.errors)")
+    #expect(try output("results.json") == whole)
+    try directory.write("{", to: "out/results.json")
+    #expect(run(options + ["--rows", "1"]) == 0)
+    #expect(try EvaluationResult(path: directory.file("out")).samples.map(\.row) == [1])
+  }
+
+  @Test(
+    "rows are written as they are read",
+    arguments: [([0, 1, 2, 3, 7], "0-3,7"), ([5], "5")] as [(Set<Int>, String)])
+  func rowTexts(rows: Set<Int>, text: String) { #expect(BenchmarkInput.text(of: rows) == text) }
+
+  @Test("a model that reads no references is refused as `vap generate` refuses it, unless none are to be shown")
+  func plainModel() throws {
+    let plain = try PlainCheckpoint(of: Fixtures.path("cogvideox-tiny/checkpoint"), in: directory)
+    let options = ["--model", plain.path, "--steps", "1", "--metrics", "psnr", "--rows", "0", "--no-clips"]
+    let outcome = try outcome(options)
+    #expect(outcome.status == 3, "\(outcome.errors)")
+    #expect(
+      outcome.errors.contains("has no expert blocks") && outcome.errors.contains("--no-references"),
+      "\(outcome.errors)")
+    // The refusal left no settings behind.
+    #expect(run(options + ["--no-references"]) == 0)
+    #expect(try EvaluationResult(path: directory.file("out")).system == "plain, no references")
+  }
+
+  @Test("a folder that was begun with other settings is refused by the names of these")
+  func otherSettings() throws {
+    let model = Fixtures.path("cogvideox-tiny/checkpoint")
+    let options = ["--model", model, "--steps", "1", "--metrics", "psnr", "--rows", "0", "--no-clips"]
+    #expect(run(options) == 0)
+    // The model's own weights, laid over it.
+    for (addition, difference) in [
+      (["--no-references"], "(references: shown there, none here)"),
+      (["--expert", "\(model)/transformer"], "(expert or LoRA: none there, given here)"),
+      (["--seed", "7"], "(seed: 42 there, 7 here)"),
+    ] {
+      let outcome = try outcome(options + addition)
+      #expect(outcome.status == 3 && outcome.errors.contains(difference), "\(outcome.errors)")
+    }
+  }
+
+  @Test("outside of a terminal videos are counted, and what is skipped is named once")
+  func log() throws {
+    let model = Fixtures.path("cogvideox-tiny/checkpoint")
+    let outcome = try outcome(["--model", model, "--steps", "1", "--metrics", "psnr,clip-score", "--no-clips"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("\nmake videos 2/2, "), "\(outcome.errors)")
+    for stage in ["denoise", "encode text", "read image", "row 0"] {
+      #expect(!outcome.errors.contains(stage), "\(outcome.errors)")
+    }
+    #expect(outcome.errors.components(separatedBy: "clip-score").count == 2, "\(outcome.errors)")
+  }
+
+  @Test("the overview says where the options are")
+  func overview() {
+    let text = VAPCommand.helpMessage(for: EvalCommand.self, columns: 120)
+    #expect(text.contains("`vap help eval run`") && text.contains("Example: vap eval --benchmark"), "\(text)")
+  }
+
+  @Test(
+    "systems that nobody names are called by what sets them apart",
+    arguments: [
+      (nil, [], true, "mini"), (nil, [], false, "mini, no references"),
+      ("runs/a/checkpoints/step-000016/", [], true, "mini + step-000016"),
+      (
+        nil, ["a/style.safetensors", "b/step-000002/pytorch_lora_weights.safetensors:0.5"], true,
+        "mini + style + step-000002:0.5"
+      ),
+      ("e", ["l.safetensors"], false, "mini + e + l, no references"),
+    ] as [(String?, [String], Bool, String)])
+  func names(expert: String?, adapters: [String], showsReferences: Bool, name: String) throws {
+    #expect(
+      try SystemName.make(
+        model: "/x/mini", expert: expert, adapters: adapters, showsReferences: showsReferences) == name)
   }
 
   @Test("rows whose captions the content filter refuses are missing with the reason, unless it is switched off")
@@ -145,9 +240,9 @@ struct EvalMiniatureTests {
       ]) == 0)
   }
 
-  private func result(_ options: [String]) throws -> EvaluationResult {
-    #expect(VAPCommand.run(["eval", "--out", directory.file("out"), "--no-clips"] + options) == 0)
-    return try EvaluationResult(path: directory.file("out"))
+  private func result(_ options: [String], out: String = "out") throws -> EvaluationResult {
+    #expect(VAPCommand.run(["eval", "--out", directory.file(out), "--no-clips"] + options) == 0)
+    return try EvaluationResult(path: directory.file(out))
   }
 
   @Test("a model's clips are made and scored by what the world makes exact; metrics without weights are named")
@@ -211,7 +306,7 @@ struct EvalMiniatureTests {
         try FileManager.default.copyItem(atPath: sample.targetPath, toPath: "\(folder)/\(sample.row).mp4")
       }
       let metrics = MetricKind.exact.map(\.rawValue).joined(separator: ",")
-      let result = try result(["--benchmark", path, "--videos", folder, "--metrics", metrics])
+      let result = try result(["--benchmark", path, "--videos", folder, "--metrics", metrics], out: "out-\(table)")
       let means = Dictionary(uniqueKeysWithValues: result.summaries.map { ($0.name, $0.mean ?? 0) })
       #expect(means["match-pixels"] == 100 && means["match-change"] == 100 && means["psnr"] == 100)
       #expect((means["speed-error"] ?? 1) < 0.05 && (result.speeds?.correlation ?? 0) > 0.95)

@@ -51,8 +51,46 @@ struct BenchmarkGenerationTests {
     #expect(try run().isEmpty)
     var other = request
     other.steps = 3
-    #expect(throws: EvaluationFailure.self) { try run(other) }
-    #expect(throws: EvaluationFailure.self) { try run(digest: "e") }
+    other.seed = 7
+    let refused = { (difference: String) in EvaluationFailure.otherRun(path: benchmark.videos, difference: difference) }
+    #expect(throws: refused("seed: 42 there, 7 here; steps: 2 there, 3 here")) { try run(other) }
+    #expect(throws: refused("benchmark table: not the same")) { try run(digest: "e") }
+  }
+
+  @Test("settings are compared key by key, whatever their order; a key that is not there says what that means")
+  func differences() {
+    func difference(_ there: String, _ here: String) -> String? {
+      BenchmarkGeneration.Settings.difference(there: Data(there.utf8), here: Data(here.utf8))
+    }
+    #expect(difference(#"{"steps": 2, "seed": 1}"#, #"{"seed":1,"steps":2}"#) == nil)
+    #expect(
+      difference(#"{"steps": 2}"#, #"{"references": "none", "steps": 2}"#) == "references: shown there, none here")
+    #expect(
+      difference(#"{"additions": "a"}"#, #"{"seed": 1}"#)
+        == "expert or LoRA: given there, none here; seed: not set there, 1 here")
+    #expect(difference(#"{"additions": "a"}"#, #"{"additions": "b"}"#) == "expert or LoRA: not the same")
+    #expect(difference("[]", "{}") == "settings.json cannot be read")
+  }
+
+  @Test("rows are counted where their stages are not told, and what the user should know comes through")
+  func counted() throws {
+    try FileManager.default.removeItem(atPath: benchmark.samples[0].referencePath)
+    var generation = try BenchmarkGeneration(request, directory: benchmark.videos, frameFilter: nil)
+    var events: [RunEvent] = []
+    func run() throws -> [Int: String] {
+      events = []
+      return try generation.run(benchmark.samples, with: backbone, benchmarkDigest: "d") { events.append($0) }
+    }
+    generation.tellsStages = false
+    let failure = try #require(try run()[0])
+    #expect(events.contains(.warning("row 0: \(failure)")))
+    let places = events.drop { $0 != .stage("make videos", units: 2) }.filter {
+      if case .warning = $0 { false } else { true }
+    }
+    #expect(Array(places) == [.stage("make videos", units: 2), .progress(1), .progress(2)])
+    generation.tellsStages = true
+    #expect(try run().keys.sorted() == [0])
+    #expect(events.contains(.stage("row 0, video 1 of 1", units: 0)))
   }
 
   @Test("a row whose files are missing is named and the others are made; settings no row allows end the run")

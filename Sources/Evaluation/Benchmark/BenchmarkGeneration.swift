@@ -8,29 +8,13 @@ import Schedulers
 /// Makes the videos of a benchmark that are not there yet, each with a seed of its own, so that a run that was stopped
 /// goes on where it was and gives the same videos.
 package struct BenchmarkGeneration {
-  /// What decides the videos besides the rows; kept with them, so that videos of different settings are not mixed.
-  package struct Settings: Codable, Equatable, Sendable {
-    package let benchmark: String
-    package let model: String
-    package let weights: String
-    package let seed: UInt64
-    package let steps: Int
-    package let guidance: String
-    package let scheduler: String
-    package let size: String
-    package let negativeCaption: String
-    package let frameRate: String
-    /// Digest of what lies over the model's weights; nil if nothing does.
-    package let additions: String?
-    /// nil if references are shown.
-    package let references: String?
-  }
-
   private let template: GenerationRequest
   private let directory: String
   private let frameFilter: FrameFilter?
-  /// Whether models that read references are shown them.
+  /// Whether the model is shown the references.
   package var showsReferences = true
+  /// Whether the observer hears of each stage of each row; else rows are counted.
+  package var tellsStages = true
 
   private var latents: String { "\(directory)/latents" }
   private var settingsFile: String { "\(directory)/settings.json" }
@@ -48,7 +32,7 @@ package struct BenchmarkGeneration {
 
   package static func fileName(row: Int) -> String { "vap_bench_\(row).mp4" }
 
-  /// Makes what is missing.
+  /// Makes what is missing. Throws `BackboneFailure` if references are to be shown to a model that reads none.
   ///
   /// - Parameter benchmarkDigest: of the table.
   /// - Returns: why rows have no video, by row. Only what concerns all rows, an interruption or a lack of resources is
@@ -56,36 +40,48 @@ package struct BenchmarkGeneration {
   package func run<Backbone: VideoPromptBackbone>(
     _ samples: [BenchmarkSample], with backbone: Backbone, benchmarkDigest: String, observer: @escaping RunObserver
   ) throws -> [Int: String] {
-    try checkSettings(backbone, benchmarkDigest)
-    var failures: [Int: String] = [:]
+    if showsReferences { try backbone.checkReferences(1) }
     let missing = samples.filter { !FileManager.default.fileExists(atPath: path(row: $0.row)) }
-    var kept: Backbone.Denoiser?
-    if let first = missing.first {
-      // Settings that no row can be made with are an error of the whole run.
-      let generator = try Generator(backbone, request(for: first, backbone), observer: { _ in })
-      if generator.canKeepDenoiser { kept = try backbone.loadDenoiser(observer: observer) }
+    // Settings that no row can be made with are an error of the whole run, and leave no trace in the folder.
+    let keepsDenoiser = try missing.first.map { first in
+      try Generator(backbone, request(for: first), observer: { _ in }).canKeepDenoiser
     }
+    try checkSettings(backbone, benchmarkDigest)
+    let kept = keepsDenoiser == true ? try backbone.loadDenoiser(observer: observer) : nil
+    var failures: [Int: String] = [:]
+    if !tellsStages, !missing.isEmpty { observer(.stage("make videos", units: missing.count)) }
     for (index, sample) in missing.enumerated() {
-      observer(.stage("row \(sample.row), video \(index + 1) of \(missing.count)", units: 0))
+      if tellsStages { observer(.stage("row \(sample.row), video \(index + 1) of \(missing.count)", units: 0)) }
       do {
-        try make(sample, backbone, kept, observer)
+        try make(sample, backbone, kept, tellsStages ? observer : Self.remarks(to: observer))
       } catch let failure as any Failure where BenchmarkScoring.concernsSample(failure) {
         observer(.warning("row \(sample.row): \(failure.message)"))
         failures[sample.row] = failure.message
       }
+      if !tellsStages { observer(.progress(index + 1)) }
     }
     return failures
   }
 
+  /// Passes on what the user should know, and not where a row stands.
+  private static func remarks(to observer: @escaping RunObserver) -> RunObserver {
+    { event in
+      switch event {
+      case .note, .warning: observer(event)
+      case .stage, .progress, .status: break
+      }
+    }
+  }
+
   private func path(row: Int) -> String { "\(directory)/\(Self.fileName(row: row))" }
 
-  private func request(for sample: BenchmarkSample, _ backbone: some VideoPromptBackbone) -> GenerationRequest {
+  private func request(for sample: BenchmarkSample) -> GenerationRequest {
     var request = template
     // The first frame of the target is the image, as published.
     request.image = sample.targetPath
     request.caption = sample.targetCaption
     request.references =
-      backbone.hasExpert && showsReferences ? [.init(path: sample.referencePath, caption: sample.referenceCaption)] : []
+      showsReferences ? [.init(path: sample.referencePath, caption: sample.referenceCaption)] : []
     request.seed = template.seed &+ UInt64(sample.row)
     return request
   }
@@ -93,7 +89,7 @@ package struct BenchmarkGeneration {
   private func make<Backbone: VideoPromptBackbone>(
     _ sample: BenchmarkSample, _ backbone: Backbone, _ denoiser: Backbone.Denoiser?, _ observer: @escaping RunObserver
   ) throws {
-    var request = request(for: sample, backbone)
+    var request = request(for: sample)
     let saved = "\(latents)/\(sample.row).safetensors"
     if FileManager.default.fileExists(atPath: saved) { request.latents = saved }
     let generator = try Generator(backbone, request, observer: observer)
@@ -127,11 +123,7 @@ package struct BenchmarkGeneration {
       return
     }
     let found = try Data(contentsOf: URL(fileURLWithPath: settingsFile))
-    guard found != text else { return }
-    let lines = { (data: Data) in String(decoding: data, as: UTF8.self).split(separator: "\n") }
-    let difference = zip(lines(found), lines(text)).first { $0.0 != $0.1 }
-    throw EvaluationFailure.otherRun(
-      path: directory,
-      difference: difference.map { "\($0.0.trimmingCharacters(in: .whitespaces)) there" } ?? "settings.json")
+    guard let difference = Settings.difference(there: found, here: text) else { return }
+    throw EvaluationFailure.otherRun(path: directory, difference: difference)
   }
 }
