@@ -61,7 +61,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Height in pixels.") var height: Int?
   @Option(parsing: .unconditional, help: "Width in pixels.") var width: Int?
   @Option(parsing: .unconditional, help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
-  @Option(parsing: .unconditional, help: "Frames per second of the output (default: the model's advice, or 16).") var fps: Double?
+  @Option(parsing: .unconditional, help: "Frames per second of the output (default: the model's advice, or 16).")
+  var fps: Double?
   @Option(parsing: .unconditional, help: "Denoising steps (default: the model's advice, or 50).") var steps: Int?
   @Option(
     parsing: .unconditional,

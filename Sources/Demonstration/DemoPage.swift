@@ -38,7 +38,8 @@ struct DemoPage {
   private func card(_ result: Demonstration.Result) -> String {
     let nearest = result.alignment.nearestByPixels?.rawValue.replacing("_", with: " ") ?? "nothing"
     let facts = [
-      ("nearest to", nearest + (result.isRight ? "" : ", which is wrong")), ("speed shown", String(format: "%.2f", result.alignment.shownSpeed)),
+      ("nearest to", nearest + (result.isRight ? "" : ", which is wrong")),
+      ("speed shown", String(format: "%.2f", result.alignment.shownSpeed)),
       ("speed generated", String(format: "%.2f", result.alignment.generatedSpeed)),
     ]
     return """
