@@ -11,6 +11,6 @@ vap="$(scripts/build.sh)"
 
 sample="$(mktemp -d)"
 trap 'rm -rf "$sample"' EXIT
-"$vap" sample "$sample"
+"$vap" sample "$sample" >/dev/null
 "$vap" generate --config configs/quickstart.yaml \
   --ref-video "$sample/reference.mp4" --image "$sample/image.png" --output out.mp4 "$@"

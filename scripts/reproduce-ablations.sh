@@ -6,7 +6,7 @@
 #
 #   MODEL=DIR      pipeline whose backbone is used; an expert that it has is left out (default mini, the embedded one)
 #   VAP=path       a program that is built already
-#   STEPS=500      of each row, with 32 pairs in each
+#   STEPS=400      of each row, with 32 pairs in each
 #   ROWS="a b"     these rows only; the table is of all that are finished
 #   SCENES=2       rows of the benchmark for each of its 24 conditions
 #   SAMPLING=10    denoising steps of the benchmark's clips
@@ -44,7 +44,7 @@ first-last            | layers=first-last
 vap="$(scripts/build.sh)"
 model="${MODEL:-mini}"
 work="${1:-runs/ablations}"
-steps="${STEPS:-500}"
+steps="${STEPS:-400}"
 scenes="${SCENES:-2}"
 sampling="${SAMPLING:-10}"
 mkdir -p "$work"

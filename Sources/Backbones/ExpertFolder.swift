@@ -14,6 +14,10 @@ struct ExpertFolder {
   /// Throws unless weights of a transformer lie there, as adapters are no expert.
   init(_ folder: String) throws {
     let places = [folder, "\(folder)/transformer"]
+    if let checkpoint = Self.newestCheckpoint(ofRun: folder) {
+      throw BackboneFailure.component(
+        path: folder, problem: "is the folder of a training; give one of its checkpoints, such as \(checkpoint)")
+    }
     guard let path = places.first(where: { FileManager.default.fileExists(atPath: "\($0)/config.json") }) else {
       throw BackboneFailure.component(
         path: folder,
@@ -29,6 +33,13 @@ struct ExpertFolder {
         problem: "holds LoRA adapters, not an expert; `vap generate` and `vap eval` take its file "
           + "\(AdapterFile.publishedName) with --lora, and only the run that wrote it trains on")
     }
+  }
+
+  /// Nil for what is no run.
+  private static func newestCheckpoint(ofRun folder: String) -> String? {
+    let place = "\(folder)/checkpoints"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+    return names.filter { $0.hasPrefix("step-") }.max().map { "\(place)/\($0)" }
   }
 }
 

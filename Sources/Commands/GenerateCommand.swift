@@ -61,12 +61,14 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Height in pixels.") var height: Int?
   @Option(parsing: .unconditional, help: "Width in pixels.") var width: Int?
   @Option(parsing: .unconditional, help: "Number of frames, 4k + 1; best 8k + 1.") var frames: Int?
-  @Option(parsing: .unconditional, help: "Frames per second of the output (default: 16).") var fps: Double?
-  @Option(parsing: .unconditional, help: "Denoising steps (default: 50).") var steps: Int?
+  @Option(parsing: .unconditional, help: "Frames per second of the output (default: the model's advice, or 16).")
+  var fps: Double?
+  @Option(parsing: .unconditional, help: "Denoising steps (default: the model's advice, or 50).") var steps: Int?
   @Option(
     parsing: .unconditional,
     help:
-      "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: 6 for CogVideoX, 5 for Wan).")
+      "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: the model's advice, or 6 for CogVideoX and 5 for Wan)."
+  )
   var guidance: Double?
   @Flag(inversion: .prefixedNo, help: "Vary the guidance scale over the steps as the published scripts do.")
   var dynamicGuidance: Bool?

@@ -92,7 +92,6 @@ struct GenerateJob {
     let printer = ProgressPrinter()
     let observer: RunObserver = { printer.show($0) }
     defer { printer.finish() }
-    if let note { observer(.note(note)) }
     let additions = try TransformerAdditions(expert: request.expert, adapterTexts: request.adapters)
     let kind = try BackboneKind(directory: request.model)
     try run(kind.open(directory: request.model, additions: additions), printer, observer)
@@ -115,6 +114,7 @@ struct GenerateJob {
     let latentsPath = savedLatents ?? Self.beside(output, "latents-\(getpid())", extension: "safetensors")
     try AtomicFile.checkWritableTarget(latentsPath)
     try checkNothingIsLost()
+    if let note { observer(.note(note)) }
 
     let inputs = try generator.readInputs(observer: observer)
     let latents = try generator.denoise(inputs, observer: observer)
@@ -178,7 +178,8 @@ struct GenerateJob {
     let isFolder = path.hasSuffix("/")
     let url = URL(fileURLWithPath: path)
     let stem = url.deletingPathExtension().lastPathComponent
-    let folder = path.contains("/") ? url.deletingLastPathComponent().path + "/" : ""
+    // As it was given: relative names stay so.
+    let folder = path.dropLast(isFolder ? 1 : 0).lastIndex(of: "/").map { path[...$0] } ?? ""
     let ending = other ?? (isFolder ? "" : url.pathExtension)
     return folder + "\(stem).\(label)" + (ending.isEmpty ? "" : ".\(ending)") + (isFolder && other == nil ? "/" : "")
   }

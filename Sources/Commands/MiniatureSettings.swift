@@ -1,3 +1,4 @@
+import Backbones
 import Checkpoints
 import Datasets
 import Runtime
@@ -66,6 +67,8 @@ struct MiniatureSettings: Decodable, Equatable {
     (format.size, format.frames) = (size, frames)
     return format
   }
+
+  var geometry: ClipGeometry { ClipGeometry(height: size, width: size, frames: frames) }
 
   var samples: MiniatureSamples.Settings {
     var settings = MiniatureSamples.Settings()

@@ -29,7 +29,7 @@ struct MiniatureTrainJob: TrainingJob {
     }
     recipe = try TrainRecipe(settings, usesManifest: false)
     backbone = try Self.openPipeline(settings, settings.additions())
-    geometry = ClipGeometry(height: miniature.size, width: miniature.size, frames: miniature.frames)
+    geometry = miniature.geometry
     try backbone.check(geometry, referenceCount: settings.references)
     self.settings = settings
     self.miniature = miniature
@@ -77,12 +77,15 @@ struct MiniatureTrainJob: TrainingJob {
     let accuracy = MiniatureAccuracy(
       MiniatureStream(seed: settings.seed), miniature.format, encoder: encoder, scenes: miniature.scenes,
       showsReference: showsReference)
+    let validation = MiniatureValidation(backbone, settings, miniature, folder)
     try run.run(observer) { trainer in
       let model = try backbone.makeMeasured(trainer.shownWeights, geometry)
       let result = try accuracy.measure(model, step: trainer.progress.step)
       observer(.note(result.line))
+      let record = try validation.run(
+        step: result.step, trainer.shownWeights, metrics: result.metrics, observer: observer)
       observer(.stage("train", units: 0))
-      return ValidationRecord(step: result.step, measured: result.metrics)
+      return record
     }
     printer.finish()
     print(folder.path)

@@ -9,8 +9,9 @@ struct SampleCommand: ParsableCommand {
     commandName: "sample",
     abstract: "Render a reference video and an image of the miniature world to try `vap generate` on.",
     discussion: """
-      Writes reference.mp4 and image.png and prints captions that go with them. They say nothing of what happens: the \
-      reference shows it. Subjects are of those that the embedded model was never trained on.
+      Writes reference.mp4 and image.png, and prints captions that go with them and the command that makes a video of them. \
+      Captions say nothing of what happens: the reference shows it. Subjects are of those that the embedded model was never \
+      trained on.
 
       Example: vap sample tryout --condition flood --seed 7
       """)
@@ -19,16 +20,18 @@ struct SampleCommand: ParsableCommand {
   var directory: String
 
   @Option(
-    help: "What happens: \(MiniatureCondition.allCases.map(\.rawValue).joined(separator: ", ")).",
+    help: "What happens: \(Self.conditions).",
     transform: { name in
-      guard let condition = MiniatureCondition(rawValue: name) else {
-        throw ValidationError("there is no condition '\(printable(name))'; see --help")
+      guard let condition = MiniatureCondition(rawValue: name.lowercased().replacing(" ", with: "_")) else {
+        throw ValidationError("there is no condition '\(printable(name))', but \(Self.conditions)")
       }
       return condition
     })
-  var condition = MiniatureCondition.gold
+  var condition = MiniatureCondition.halo
   @Option(help: "Seed of subjects, backgrounds and timing.") var seed: UInt64 = 42
   @Flag(help: "Replace existing files.") var overwrite = false
+
+  private static let conditions = MiniatureCondition.allCases.map(\.rawValue).joined(separator: ", ")
 
   func run() throws {
     try Folder.make(directory)
@@ -38,11 +41,22 @@ struct SampleCommand: ParsableCommand {
     let (reference, target) = (
       stream.heldOutClip(scene: 0, member: 1, condition), stream.heldOutClip(scene: 0, member: 0, condition)
     )
-    for (clip, frames, name) in [
-      (reference, reference.render(), "reference.mp4"), (target, target.render().selecting([0]), "image.png"),
-    ] {
-      try VideoWriter.write(frames, to: "\(directory)/\(name)", options: options)
-      print("\(directory)/\(name): \(clip.caption(isNeutral: true))")
-    }
+    let (video, image) = ("\(directory)/reference.mp4", "\(directory)/image.png")
+    let captions = [reference, target].map { $0.caption(isNeutral: true) }
+    try VideoWriter.write(reference.render(), to: video, options: options)
+    try VideoWriter.write(target.render().selecting([0]), to: image, options: options)
+    print("\(video): \(captions[0]) \(reference.caption(isNeutral: false).dropFirst(captions[0].count + 1))")
+    print("\(image): \(captions[1])")
+    let words = [
+      "vap", "generate", "--ref-video", video, "--ref-prompt", captions[0], "--image", image, "--prompt", captions[1],
+      "--output", "\(directory)/out.mp4", "--side-by-side",
+    ]
+    print(words.map(Self.quoted).joined(separator: " "))
+  }
+
+  /// A word as a shell takes it.
+  private static func quoted(_ word: String) -> String {
+    let isPlain = !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_-./".contains($0)) }
+    return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
   }
 }

@@ -1,12 +1,9 @@
 import Backbones
 import Datasets
-import Evaluation
 import Foundation
 import Generation
-import Layers
 import Media
 import Runtime
-import Schedulers
 import Training
 
 /// Generates one clip of the data with the weights as they are, to be looked at beside its reference and its target.
@@ -40,37 +37,16 @@ struct TrainValidation<Backbone: TrainableBackbone> {
     let manifest = pairs.sampler.pool.manifest
     let target = manifest[pair.target]
     let targetPath = try clips.file(target.video)
-    var request = GenerationRequest(
-      model: backbone.directory, image: targetPath, caption: CaptionRules.target(target.caption))
+    var request = settings.validationRequest(
+      model: backbone.directory, image: targetPath, caption: CaptionRules.target(target.caption), clips.geometry)
     request.references = try pair.references.map { row in
       let reference = manifest[row]
       return .init(path: try clips.file(reference.video), caption: CaptionRules.reference(reference.caption))
     }
-    request.height = clips.geometry.height
-    request.width = clips.geometry.width
-    request.frames = clips.geometry.frames
-    request.steps = settings.validationSteps
-    request.guidance = settings.validationGuidance.map(Guidance.constant)
-    request.seed = settings.seed
     request.memoryBudget = memoryBudget
-    let generator = try Generator(backbone, request, observer: observer)
-    let inputs = try generator.readInputs(observer: observer)
-    let latents = try generator.denoise(inputs, by: backbone.makeDenoiser(weights), observer: observer)
-    let clip = try generator.decode(latents, savedLatents: nil, observer: observer)
-    let truth = try frames(of: targetPath, generator.size)
-    var shown = inputs.references.map(\.clip) + [truth, clip]
-    for index in shown.indices { shown[index].frameRate = clip.frameRate }
-    // At least the new clip is there.
-    guard let joined = VideoClip.sideBySide(shown) else { return nil }
-    let path = folder.validationClip(step: step)
-    var writing = VideoWriter.Options()
-    writing.overwrites = true
-    try VideoWriter.write(joined, to: path, options: writing)
-    observer(.note("validation clip: \(path)"))
-    return ValidationRecord(
-      step: step, caption: target.caption,
-      panels: inputs.references.map { _ in "reference" } + ["target", "generated"],
-      metrics: ["psnr": try FrameDifference.peakSignalToNoiseRatio(clip, truth)])
+    return try ValidationClip(backbone: backbone, folder: folder).make(
+      request, step: step, weights, observer: observer
+    ) { try frames(of: targetPath, $0) }
   }
 
   private func frames(of path: String, _ size: FrameSize) throws -> VideoClip {

@@ -4,14 +4,16 @@ import Layers
 import Runtime
 
 extension TransformerAdditions {
-  /// From what a user gives: a folder, and LoRA files with a factor of their changes, `FILE` or `FILE:0.8`.
+  /// From what a user gives: a folder, and LoRA files with a factor of their changes, `FILE` or `FILE:0.8`; a folder stands
+  /// for the file in it that has the published name.
   init(expert: String?, adapterTexts: [String]) throws {
     if expert?.isEmpty == true { throw UsageFailure("--expert is empty") }
     try self.init(
       expert: expert,
       adapters: adapterTexts.map { text in
         let (path, scale) = try Self.adapter(text)
-        return try AdapterFile(path: path, scale: scale)
+        let inside = "\(path)/\(AdapterFile.publishedName)"
+        return try AdapterFile(path: FileManager.default.fileExists(atPath: inside) ? inside : path, scale: scale)
       })
   }
 

@@ -17,7 +17,13 @@ struct VerifyCommand: ParsableCommand {
   var directory: String
 
   func run() throws {
-    let passed = try Verifier(directory: directory).run { print($0.line) }
+    let verifier = try Verifier(directory: directory)
+    var failed = 0
+    let passed = try verifier.run { result in
+      print(result.line)
+      if case .failed = result.verdict { failed += 1 }
+    }
+    print("\(verifier.cases.count - failed) of \(verifier.cases.count) cases passed")
     if !passed { throw ExitCode(1) }
   }
 }

@@ -31,7 +31,7 @@ struct DemoPlan: Sendable {
 
   private static var differentReferences: Section {
     let conditions: [MiniatureCondition] = [
-      .zoomOut, .roll, .slide, .shrink, .thermal, .night, .flood, .flames,
+      .zoomOut, .panLeft, .slide, .shrink, .thermal, .night, .flood, .gold,
     ]
     return Section(
       title: "Different references, one image",
@@ -52,7 +52,7 @@ struct DemoPlan: Sendable {
     Section(
       title: "One reference, many images",
       text: "One reference is enough to have the same happen to any subject.",
-      items: (0..<4).map { item("image-\($0 + 1)", .gold, image: 30 + $0, reference: 3) })
+      items: (0..<4).map { item("image-\($0 + 1)", .halo, image: 30 + $0, reference: 3) })
   }
 
   private static var speeds: Section {
@@ -63,7 +63,7 @@ struct DemoPlan: Sendable {
     return Section(
       title: "The reference also says how",
       text: "The captions name no speed; it is taken from the reference.",
-      items: timings.map { item("speed-\($0)", .zoomIn, image: 4, reference: 5, timing: $1, title: "zoom in, \($0)") })
+      items: timings.map { item("speed-\($0)", .flames, image: 4, reference: 5, timing: $1, title: "flames, \($0)") })
   }
 
   private static var prompts: Section {

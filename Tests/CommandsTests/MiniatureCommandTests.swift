@@ -1,6 +1,7 @@
 import Checkpoints
 import Evaluation
 import Foundation
+import Media
 import TestSupport
 import Testing
 
@@ -62,11 +63,18 @@ struct MiniatureCommandTests {
       #expect(try whole.tensor(named: name).floats() == frozen.tensor(named: name).floats(), "\(name)")
     }
     let records = try FileManager.default.contentsOfDirectory(atPath: directory.file("expert/validation"))
-    #expect(records.sorted() == ["step-000001.json", "step-000002.json"])
-    for name in records {
+    let names = ["step-000001", "step-000002"]
+    #expect(records.sorted() == (["image.png", "reference.mp4"] + names.flatMap { ["\($0).json", "\($0).mp4"] }))
+    for name in names.map({ "\($0).json" }) {
       let measured = try String(contentsOfFile: directory.file("expert/validation/\(name)"), encoding: .utf8)
-      #expect(measured.contains("follows a wrong reference"))
+      #expect(measured.contains("follows a wrong reference") && measured.contains("psnr"))
     }
+    // Reference, target and result.
+    let size = try VideoReader(path: directory.file("expert/validation/step-000002.mp4")).size
+    #expect((size.width, size.height) == (3 * 192, 192))
+    // The backbone learns from captions, and has no reference.
+    #expect(!FileManager.default.fileExists(atPath: directory.file("backbone/validation/reference.mp4")))
+    #expect(try VideoReader(path: directory.file("backbone/validation/step-000002.mp4")).size.width == 2 * 192)
     let report = try String(contentsOfFile: directory.file("expert/report.html"), encoding: .utf8)
     #expect(report.contains("one-step accuracy"))
 

@@ -160,7 +160,13 @@ struct TrainingReport {
     return parts.count > 1 && Set(parts) == ["published"] ? "published" : value
   }
 
-  private static func title(ofMetric name: String) -> String { name == "psnr" ? "PSNR to the target, dB" : name }
+  private static func title(ofMetric name: String) -> String {
+    switch name {
+    case "psnr": "PSNR to the target, dB"
+    case "one-step accuracy": "one-step accuracy: share nearest to the right one of 24 conditions (chance 0.042)"
+    default: name
+    }
+  }
 
   private static func number(_ value: Double) -> String { String(format: "%.4g", value) }
 }
