@@ -60,11 +60,11 @@ struct BenchmarkInput {
   private static func dataFolder(of table: BenchmarkTable) -> String {
     let folder = URL(fileURLWithPath: table.path).deletingLastPathComponent()
     let above = folder.deletingLastPathComponent()
-    let first = table.rows.first?.target ?? ""
-    let isAbove =
-      !FileManager.default.fileExists(atPath: folder.appendingPathComponent(first).path)
-      && FileManager.default.fileExists(atPath: above.appendingPathComponent(first).path)
-    return (isAbove ? above : folder).path
+    // Some may be missing at either place.
+    func count(_ place: URL) -> Int {
+      table.rows.count { FileManager.default.fileExists(atPath: place.appendingPathComponent($0.target).path) }
+    }
+    return (count(above) > count(folder) ? above : folder).path
   }
 
   /// Writes rows as "0-3,7".

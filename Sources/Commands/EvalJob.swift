@@ -43,6 +43,9 @@ struct EvalJob {
     judges = try options.judges.map { path in
       try JudgeInput(file: path, template: options.template, criteria: options.criteria)
     }
+    if let name = options.system, !EvaluationResult.isName(name) {
+      throw UsageFailure("--system", "must be a name without control characters, not '\(printable(name))'")
+    }
     guard Set(judges.map(\.settings.name)).count == judges.count else {
       throw UsageFailure("two of the judges have the same name")
     }

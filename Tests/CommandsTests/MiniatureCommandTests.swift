@@ -155,6 +155,12 @@ struct MiniatureCommandTests {
     #expect(VAPCommand.run(["eval", "table"] + results + ["--out", directory.file("table"), "--json"]) == 0)
     #expect(FileManager.default.fileExists(atPath: directory.file("table.csv")))
     #expect(VAPCommand.run(["eval", "table", results[0], results[0]]) == 2)
+    // Names that would drop the comparison with what was published silently.
+    let strangers = try directory.write("system,alignment\nsomebody,1\n", to: "published.csv")
+    #expect(VAPCommand.run(["eval", "table"] + results + ["--published", strangers]) == 2)
+    for option in ["--trend", "--published-trend"] {
+      #expect(VAPCommand.run(["eval", "table"] + results + ["--published", strangers, option, "nothing"]) == 2)
+    }
   }
 
   @Test("a pipeline without its expert is the one that the expert was made from")

@@ -64,6 +64,23 @@ struct SystemsTableTests {
     #expect(csv.contains("worse,match-pixels,20,16.0,") && csv.contains("better,paper: other,,2.0,"))
   }
 
+  @Test("results with a row or column twice, or a name that would disturb a terminal, are refused with the field")
+  func unsoundResults() throws {
+    func problem(_ change: (inout EvaluationResult) -> Void, _ name: String = "a") throws -> String {
+      var changed = result(name, [1, 2])
+      change(&changed)
+      let path = try directory.write(String(decoding: JSONText.encode(changed), as: UTF8.self), to: "results.json")
+      do {
+        _ = try EvaluationResult(path: path)
+        return ""
+      } catch { return "\(error)" }
+    }
+    #expect(try problem { _ in } == "")
+    #expect(try problem { $0.samples.append($0.samples[0]) }.contains("samples"))
+    #expect(try problem { $0.columns.append($0.columns[0]) }.contains("columns"))
+    #expect(try problem({ _ in }, "two\nlines").contains("system"))
+  }
+
   @Test("without published scores no order is spoken of; other benchmarks are refused")
   func plain() throws {
     let table = try table(nil)

@@ -135,7 +135,18 @@ package struct EvaluationResult: Codable, Sendable, Equatable {
       throw ConfigError(
         path: file.path, problem: .invalid(field: "format", why: "is \(format); this program reads 1"))
     }
+    // Averages would count some twice, and tables could not tell them apart.
+    for (field, isSound, why) in [
+      ("system", Self.isName(system), "must be a name without control characters"),
+      ("columns", Set(columns.map(\.name)).count == columns.count, "has a column twice"),
+      ("samples", Set(samples.map(\.row)).count == samples.count, "has a row twice"),
+    ] where !isSound {
+      throw ConfigError(path: file.path, problem: .invalid(field: field, why: why))
+    }
   }
+
+  /// Whether this can name a system in tables and on terminals.
+  package static func isName(_ text: String) -> Bool { !text.isEmpty && printable(text, limit: .max) == text }
 
   package static let fileName = "results.json"
 
