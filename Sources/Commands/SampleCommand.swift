@@ -31,6 +31,7 @@ struct SampleCommand: ParsableCommand {
   @Flag(help: "Replace existing files.") var overwrite = false
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(directory, "the folder's name")
     try Folder.make(directory)
     var options = VideoWriter.Options()
     options.overwrites = overwrite
