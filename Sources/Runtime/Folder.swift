@@ -69,11 +69,13 @@ package enum Folder {
 
   /// The path from the root, without links, `.` and `..` as far as it exists.
   package static func resolved(_ path: String) -> String {
-    if let real = realpath(path, nil) {
+    let place = URL(fileURLWithPath: path).standardizedFileURL
+    // `none/../link` is a link only to those who do not look for `none`.
+    for name in [path, place.path] {
+      guard let real = realpath(name, nil) else { continue }
       defer { free(real) }
       return String(cString: real)
     }
-    let place = URL(fileURLWithPath: path).standardizedFileURL
     let above = place.deletingLastPathComponent()
     guard above.path != place.path else { return place.path }
     let folder = resolved(above.path)
