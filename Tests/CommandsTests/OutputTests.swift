@@ -22,7 +22,7 @@ struct OutputTests {
     arguments: [
       ["data", "synthesize", "--out", ""], ["init", "--output", ""], ["demo", "--output", ""], ["sample", ""],
       ["pack", "--model", "mini", "--output", ""], ["eval", "--benchmark", "x", "--videos", "y", "--out", ""],
-      ["eval", "table", "x", "y", "--out", ""],
+      ["eval", "table", "x", "y", "--out", ""], ["study", "serve", "--benchmark", "x", "--database", ""],
     ])
   func emptyName(arguments: [String]) throws {
     let outcome = try BuiltProgram.run(arguments)
