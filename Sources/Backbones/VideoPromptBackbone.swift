@@ -130,10 +130,12 @@ package enum BackboneFailure: Failure, Equatable {
   case noExpert(path: String)
   case unsupportedPipeline(path: String, name: String)
   case component(path: String, problem: String)
+  /// A folder that a pipeline cannot be written to.
+  case output(path: String, problem: String)
 
   package var category: FailureCategory {
     switch self {
-    case .size, .fixedSize, .frames, .positions, .references: .usage
+    case .size, .fixedSize, .frames, .positions, .references, .output: .usage
     case .picture, .noExpert, .unsupportedPipeline, .component: .badInput
     }
   }
@@ -146,7 +148,7 @@ package enum BackboneFailure: Failure, Equatable {
       "this model has a learned position table for \(width)x\(height) pixels and cannot make \(geometry.width)x"
         + "\(geometry.height); use height \(height) and width \(width)"
     case .frames(let frames, let multiple):
-      "the number of frames must be \(multiple)k + 1, for example \(max(0, frames / multiple) * multiple + 1), not \(frames)"
+      "the number of frames must be \(multiple)k + 1, for example \(max(0, frames - 1) / multiple * multiple + 1), not \(frames)"
     case .positions(let geometry, let limit):
       "\(geometry) are more than the \(limit) positions that this model knows in time or along a side; lower frames, height "
         + "or width"
@@ -162,6 +164,7 @@ package enum BackboneFailure: Failure, Equatable {
       "\(path): pipelines of class '\(printable(name))' are not supported; this program runs "
         + BackboneKind.pipelineNames
     case .component(let path, let problem): "\(path): \(problem)"
+    case .output(let path, let problem): "\(printable(path, limit: 1024)): \(problem)"
     }
   }
 }

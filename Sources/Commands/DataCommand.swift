@@ -71,7 +71,7 @@ struct DataCheckCommand: ParsableCommand {
     ) { printer.show($0) }
     printer.finish()
     if json {
-      FileHandle.standardOutput.write(try report.json() + Data("\n".utf8))
+      print(String(decoding: try report.json(), as: UTF8.self))
     } else {
       for line in report.lines { print(line) }
     }

@@ -42,6 +42,7 @@ struct DataSynthesizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(out, "--out")
     compute.apply()
     var options = MiniatureDataset.Options()
     options.videos = videos
@@ -53,9 +54,9 @@ struct DataSynthesizeCommand: ParsableCommand {
     options.scenes = benchmarkScenes
     options.captionShare = captionShare
     options.quality = crf
-    let dataset = try MiniatureDataset(options)
     let printer = ProgressPrinter()
     defer { printer.finish() }
+    let dataset = try MiniatureDataset(options) { printer.show($0) }
     try dataset.write(to: out) { printer.show($0) }
     printer.finish()
     if sheet, let picture = MiniatureSheet.picture(seed: seed, options.format) {

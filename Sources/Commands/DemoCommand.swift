@@ -26,15 +26,14 @@ struct DemoCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(output, "--output")
     compute.apply()
     let model = try GenerationModel(model)
     var settings = GenerateSettings()
     (settings.steps, settings.guidance, settings.seed, settings.prompt) = (steps, guidance, seed, "")
     let request = try model.request(settings)
     let demonstration = Demonstration(request, directory: output, overwrites: overwrite)
-    guard overwrite || !FileManager.default.fileExists(atPath: demonstration.page) else {
-      throw UsageFailure("\(printable(demonstration.page)) exists already; give --overwrite to replace it")
-    }
+    try demonstration.check()
     let printer = ProgressPrinter()
     defer { printer.finish() }
     let backbone = try BackboneKind(directory: model.directory).open(directory: model.directory)

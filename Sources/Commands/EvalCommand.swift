@@ -106,6 +106,7 @@ struct EvalRunCommand: ParsableCommand {
   @OptionGroup var filter: ContentFilterOptions
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(out, "--out")
     compute.apply()
     let printer = ProgressPrinter()
     defer { printer.finish() }

@@ -29,6 +29,7 @@ struct EvalTableCommand: ParsableCommand {
   private static let usualColumn = "alignment"
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(out, "--out")
     let found = try results.map { try EvaluationResult(path: $0) }
     guard Set(found.map(\.system)).count == found.count else {
       throw UsageFailure("two of the evaluations have the same name; give each its own with `vap eval --system`")

@@ -2,6 +2,7 @@ import Backbones
 import EmbeddedModels
 import Foundation
 import Generation
+import Runtime
 
 /// The model of a generation, with what its makers advise.
 struct GenerationModel {
@@ -21,6 +22,8 @@ struct GenerationModel {
 
   private struct Note: Decodable {
     static let key = "note"
+    /// Characters that are shown of it.
+    static let longest = 500
     let note: String?
   }
 
@@ -31,7 +34,8 @@ struct GenerationModel {
     guard !name.isEmpty else { throw UsageFailure("--model is empty: give the directory of a pipeline") }
     directory = try PipelineName.directory(name)
     let path = "\(directory)/\(PipelineAdvice.fileName)"
-    guard FileManager.default.fileExists(atPath: path) else {
+    // A link that leads nowhere is a file that cannot be read.
+    guard Folder.hasEntry(at: path) else {
       (advice, file, note) = (GenerateSettings(), nil, nil)
       return
     }
@@ -39,7 +43,7 @@ struct GenerationModel {
     try file.checkKeys(Self.keys.map(\.rawValue) + [Note.key])
     advice = try file.decode(GenerateSettings.self) ?? GenerateSettings()
     self.file = path
-    note = try file.decode(Note.self)?.note
+    note = try file.decode(Note.self)?.note.map { printable($0, limit: Note.longest) }
   }
 
   /// What the model is asked for, with what its makers advise where the settings say nothing.

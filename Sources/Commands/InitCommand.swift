@@ -32,9 +32,7 @@ struct InitCommand: ParsableCommand {
   }
 
   func run() throws {
-    guard !FileManager.default.fileExists(atPath: "\(output)/model_index.json") else {
-      throw UsageFailure("\(printable(output)) holds a pipeline already; choose another folder")
-    }
+    try UsageFailure.checkIsNotEmpty(output, "--output")
     var pipeline = SmallPipeline()
     (pipeline.size, pipeline.frames, pipeline.seed) = (size, frames, seed)
     pipeline.words = MiniatureClip.captionWords

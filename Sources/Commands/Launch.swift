@@ -25,11 +25,7 @@ extension VAPCommand {
   /// - Returns: 0 success, 1 a check failed, 2 usage, 3 bad input, 4 resources, 5 internal, 130/143 interrupted.
   package static func run(_ arguments: [String]) -> Int32 {
     do {
-      var command = try parseAsRoot(arguments)
-      try BLAS.checkThisMachine()
-      try command.run()
-      // Buffered output that cannot be written (a full disk, a closed pipe) is a failure too.
-      guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: "write all of the report") }
+      try execute(arguments)
       return 0
     } catch let failure as any Failure {
       report("error: \(failure.message)")
@@ -37,15 +33,26 @@ extension VAPCommand {
     } catch let code as ExitCode {
       return code.rawValue
     } catch {
-      let code = exitCode(for: error)
-      if code == .success {
-        print(fullMessage(for: error))
-        return 0
-      }
-      report(
-        "error: \(oneLine(message(for: error), of: arguments))" + (code == .validationFailure ? " (see --help)" : ""))
-      return (code == .validationFailure ? FailureCategory.usage : .internal).rawValue
+      let isUsage = exitCode(for: error) == .validationFailure
+      report("error: \(oneLine(message(for: error), of: arguments))" + (isUsage ? " (see --help)" : ""))
+      return (isUsage ? FailureCategory.usage : .internal).rawValue
     }
+  }
+
+  /// Runs the command, or prints the help that is asked for. Output that cannot be written (a full disk, a closed pipe) is a
+  /// failure too.
+  private static func execute(_ arguments: [String]) throws {
+    do {
+      var command = try parseAsRoot(arguments)
+      try BLAS.checkThisMachine()
+      try command.run()
+    } catch let code as ExitCode {
+      try StandardStreams.flush()
+      throw code
+    } catch let request where !(request is any Failure) && exitCode(for: request) == .success {
+      print(fullMessage(for: request))
+    }
+    try StandardStreams.flush()
   }
 
   /// A message of the argument parser, whose further lines list what would be allowed, as one line.

@@ -29,6 +29,10 @@ struct MiniatureTrainJob: TrainingJob {
     }
     recipe = try TrainRecipe(settings, usesManifest: false)
     backbone = try Self.openPipeline(settings, settings.additions())
+    guard settings.references == 1 || !backbone.transformer.hasExpert else {
+      throw UsageFailure(
+        "references", "must be 1 with 'train: expert' and for models with an expert, which reads one, not 0")
+    }
     geometry = miniature.geometry
     try backbone.check(geometry, referenceCount: settings.references)
     self.settings = settings

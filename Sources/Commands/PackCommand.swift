@@ -30,8 +30,8 @@ struct PackCommand: ParsableCommand {
     guard let dtype = Self.dtypes.first(where: { $0.rawValue == dtype }) else {
       throw UsageFailure("--dtype must be float16, bfloat16 or float32, not '\(printable(dtype))'")
     }
-    guard !FileManager.default.fileExists(atPath: "\(output)/model_index.json") else {
-      throw UsageFailure("\(printable(output)) holds a pipeline already; choose another folder")
+    for (name, option) in [(output, "--output"), (model, "--model"), (vae, "--vae"), (transformer, "--transformer")] {
+      try UsageFailure.checkIsNotEmpty(name, option)
     }
     var pack = PipelinePack(model: try PipelineName.directory(model))
     (pack.autoencoder, pack.transformer, pack.dtype) = (vae, transformer, dtype)

@@ -34,6 +34,7 @@ struct SampleCommand: ParsableCommand {
   private static let conditions = MiniatureCondition.allCases.map(\.rawValue).joined(separator: ", ")
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(directory, "the folder's name")
     try Folder.make(directory)
     var options = VideoWriter.Options()
     options.overwrites = overwrite

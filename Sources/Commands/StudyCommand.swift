@@ -38,6 +38,7 @@ struct StudyServeCommand: ParsableCommand {
   @Option(help: "Seed of the orders.") var seed: UInt64 = 42
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(database, "--database")
     let chosen = try systems.map { text in
       guard let mark = text.firstIndex(of: "="), mark > text.startIndex else {
         throw UsageFailure("--videos must be NAME=DIR, not '\(printable(text))'")
@@ -80,6 +81,7 @@ struct StudyExportCommand: ParsableCommand {
   @Flag(help: "Print JSON instead of CSV.") var json = false
 
   func run() throws {
+    try UsageFailure.checkIsNotEmpty(database, "--database")
     let rates = PreferenceRates(try VoteStore(path: database, study: nil).votes())
     print(json ? String(decoding: try JSONText.encode(rates), as: UTF8.self) : rates.csv, terminator: "")
   }

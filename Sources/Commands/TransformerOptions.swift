@@ -7,7 +7,7 @@ extension TransformerAdditions {
   /// From what a user gives: a folder, and LoRA files with a factor of their changes, `FILE` or `FILE:0.8`; a folder stands
   /// for the file in it that has the published name.
   init(expert: String?, adapterTexts: [String]) throws {
-    if expert?.isEmpty == true { throw UsageFailure("--expert is empty") }
+    try UsageFailure.checkIsNotEmpty(expert, "--expert")
     try self.init(
       expert: expert,
       adapters: adapterTexts.map { text in
@@ -19,7 +19,7 @@ extension TransformerAdditions {
 
   /// A file whose name holds a colon is found under the whole text.
   static func adapter(_ text: String) throws -> (path: String, scale: Double) {
-    guard !text.isEmpty else { throw UsageFailure("--lora is empty") }
+    try UsageFailure.checkIsNotEmpty(text, "--lora")
     guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text) else { return (text, 1) }
     let factor = String(text[text.index(after: colon)...])
     guard let scale = Double(factor), scale.isFinite else {

@@ -22,6 +22,13 @@ struct UsageFailure: Failure, Equatable {
 
   var category: FailureCategory { .usage }
 
+  /// Throws if a name is given, but has no letters.
+  ///
+  /// - Parameter option: that it is given with, or what it names.
+  static func checkIsNotEmpty(_ name: String?, _ option: String) throws(UsageFailure) {
+    if name?.isEmpty == true { throw UsageFailure("\(option) is empty") }
+  }
+
   static func == (one: UsageFailure, other: UsageFailure) -> Bool { one.message == other.message }
 }
 

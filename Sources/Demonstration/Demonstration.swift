@@ -11,7 +11,7 @@ import Runtime
 package struct Demonstration: Sendable {
   private let template: GenerationRequest
   private let directory: String
-  private let writing: VideoWriter.Options
+  private let overwrites: Bool
 
   /// - Parameters:
   ///   - template: settings of all generations.
@@ -19,13 +19,45 @@ package struct Demonstration: Sendable {
   package init(_ template: GenerationRequest, directory: String, overwrites: Bool) {
     self.template = template
     self.directory = directory
-    var writing = VideoWriter.Options()
-    writing.overwrites = overwrites
-    self.writing = writing
+    self.overwrites = overwrites
   }
 
   package var page: String { "\(directory)/index.html" }
   package var sheet: String { "\(directory)/contact-sheet.png" }
+  /// Tells a demonstration that did not come to its end from files of others.
+  private var mark: String { "\(directory)/unfinished.txt" }
+
+  private static let folders = ["inputs", "videos", "side-by-side"]
+
+  /// The files of an item.
+  private struct Files {
+    let image: String
+    let reference: String
+    let video: String
+    let comparison: String
+
+    var all: [String] { [image, reference, video, comparison] }
+  }
+
+  private func files(_ item: DemoPlan.Item) -> Files {
+    Files(
+      image: "\(directory)/inputs/\(item.name)-image.png", reference: "\(directory)/inputs/\(item.name)-reference.mkv",
+      video: "\(directory)/videos/\(item.name).mp4", comparison: "\(directory)/side-by-side/\(item.name).mp4")
+  }
+
+  private func targets(_ plan: DemoPlan) -> [String] {
+    [page, sheet] + plan.sections.flatMap { $0.items.flatMap { files($0).all } }
+  }
+
+  /// Throws `DemonstrationFailure` if files would be replaced that are not to be: those of a finished demonstration, and of
+  /// others. One that was interrupted is made anew.
+  package func check() throws(DemonstrationFailure) {
+    if overwrites { return }
+    let isUnfinished = Folder.hasEntry(at: mark)
+    for path in isUnfinished ? [page] : targets(DemoPlan()) where Folder.hasEntry(at: path) {
+      throw DemonstrationFailure(path: path)
+    }
+  }
 
   /// A finished item.
   struct Result: Sendable {
@@ -41,10 +73,13 @@ package struct Demonstration: Sendable {
     static let panels = ["reference", "image", "generated", "truth"]
   }
 
-  /// Makes everything; inputs and results are kept as files, too.
+  /// Makes everything; inputs and results are kept as files, too. Throws as `check` does.
   package func run(_ backbone: some VideoPromptBackbone, observer: @escaping RunObserver) throws {
-    for name in ["inputs", "videos", "side-by-side"] { try Folder.make("\(directory)/\(name)") }
+    try check()
     let plan = DemoPlan()
+    for name in Self.folders { try Folder.make("\(directory)/\(name)") }
+    for path in targets(plan) + [mark] { try AtomicFile.checkWritableTarget(path) }
+    try AtomicFile.write(Data("This demonstration was not finished; the same command makes it anew.\n".utf8), to: mark)
     observer(.stage("demonstration", units: plan.sections.reduce(0) { $0 + $1.items.count }))
     var results: [(section: DemoPlan.Section, results: [Result])] = []
     var done = 0
@@ -58,8 +93,9 @@ package struct Demonstration: Sendable {
       }
     }
     let picture = ContactSheet(results.map(\.results)).picture
-    try ImageWriter.writePNG(picture, to: sheet, overwrites: writing.overwrites)
+    try ImageWriter.writePNG(picture, to: sheet, overwrites: true)
     try AtomicFile.write(Data(DemoPage(results).text.utf8), to: page)
+    unlink(mark)
   }
 
   private func make(_ item: DemoPlan.Item, _ backbone: some VideoPromptBackbone) throws -> Result {
@@ -69,12 +105,15 @@ package struct Demonstration: Sendable {
     let (reference, truth) = (item.reference.render(format), item.target.render(format))
     let image = truth.selecting([0])
     var request = template
-    request.image = "\(directory)/inputs/\(item.name)-image.png"
+    let files = files(item)
+    var writing = VideoWriter.Options()
+    // What may not be replaced was looked for before anything was made.
+    writing.overwrites = true
+    request.image = files.image
     request.caption = item.caption
-    let shown = "\(directory)/inputs/\(item.name)-reference.mkv"
-    request.references = [.init(path: shown, caption: item.reference.caption(isNeutral: true))]
-    try VideoWriter.write(image, to: request.image ?? "", options: writing)
-    try VideoWriter.write(reference, to: shown, options: writing)
+    request.references = [.init(path: files.reference, caption: item.reference.caption(isNeutral: true))]
+    try VideoWriter.write(image, to: files.image, options: writing)
+    try VideoWriter.write(reference, to: files.reference, options: writing)
 
     // What the generator tells of its stages would hide the demonstration's own progress.
     let generator = try Generator(backbone, request, observer: { _ in })
@@ -84,11 +123,21 @@ package struct Demonstration: Sendable {
     let parts = [reference, image, generated, truth]
     // There are clips to join.
     let joined = VideoClip.sideBySide(parts) ?? generated
-    try VideoWriter.write(generated, to: "\(directory)/videos/\(item.name).mp4", options: writing)
-    try VideoWriter.write(joined.enlarged(by: 4), to: "\(directory)/side-by-side/\(item.name).mp4", options: writing)
+    try VideoWriter.write(generated, to: files.video, options: writing)
+    try VideoWriter.write(joined.enlarged(by: 4), to: files.comparison, options: writing)
     return Result(
       item: item, reference: reference, image: image, generated: generated, truth: truth,
       alignment: MiniatureAlignment(generated, SampleTruth(target: item.target, reference: item.reference), format),
       strip: try ClipStrip(joined.enlarged(by: 3), panels: Result.panels, scratch: directory))
+  }
+}
+
+/// A file that a demonstration would replace.
+package struct DemonstrationFailure: Failure, Equatable {
+  package let path: String
+
+  package var category: FailureCategory { .usage }
+  package var message: String {
+    "\(printable(path, limit: 1024)) exists already; give --overwrite to replace it, or choose another folder"
   }
 }

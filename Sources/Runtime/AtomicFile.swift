@@ -27,7 +27,8 @@ package enum AtomicFile {
     }
   }
 
-  /// Throws if something other than a regular file stands at `path`, or its directory is missing or not writable.
+  /// Throws if something other than a regular file stands at `path`, its directory is missing or not writable, or its name
+  /// is longer than file systems allow.
   package static func checkWritableTarget(_ path: String) throws(FileFailure) {
     let place = Place(path)
     if let type = fileType(place.path), type != S_IFREG {
@@ -40,6 +41,12 @@ package enum AtomicFile {
     }
     guard type == S_IFDIR else { throw FileFailure(path: directory, action: "write in it", code: ENOTDIR) }
     guard access(directory, W_OK) == 0 else { throw FileFailure(path: directory, action: "write in it") }
+    // The file system itself is asked: its limits differ.
+    for name in [place.path, place.temporary] {
+      var status = stat()
+      guard lstat(name, &status) != 0, errno == ENAMETOOLONG else { continue }
+      throw FileFailure(path: path, action: "write a file here", code: ENAMETOOLONG)
+    }
   }
 
   /// Writes `data` atomically.
@@ -83,7 +90,7 @@ package enum AtomicFile {
 }
 
 /// Where a file is to appear, and the temporary name beside it.
-private struct Place {
+struct Place {
   private static let prefix = ".partial-"
 
   /// As the caller named it, for messages.

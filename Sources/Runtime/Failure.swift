@@ -41,7 +41,7 @@ package struct FileFailure: Failure, Equatable {
 
   package var category: FailureCategory {
     switch code {
-    case ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, EMFILE, ENOMEM, EIO: .resources
+    case ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, EMFILE, ENOMEM, EIO, EPIPE: .resources
     default: .badInput
     }
   }

@@ -1,4 +1,4 @@
-import Foundation
+@preconcurrency import Glibc
 
 /// Standard input, output and error of the process.
 package enum StandardStreams {
@@ -13,5 +13,13 @@ package enum StandardStreams {
         return
       }
     }
+  }
+
+  /// Writes what is buffered for standard output; throws if that, or anything written before, did not reach its place.
+  package static func flush() throws(FileFailure) {
+    let action = "write all of the report"
+    guard fflush(nil) == 0 else { throw FileFailure(path: "standard output", action: action) }
+    // Of what went out while the command ran, only a mark is left.
+    guard ferror(stdout) == 0 else { throw FileFailure(path: "standard output", action: action, code: EIO) }
   }
 }

@@ -39,6 +39,8 @@ package struct TrainingRun<Model: TrainingModel> {
   // Of the first rank.
   private let lock: RunLock?
   private let journal: RunJournal?
+  /// Steps that this process made, and those of them that changed the weights.
+  private var stepsMade = (all: 0, effective: 0)
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
@@ -110,7 +112,7 @@ package struct TrainingRun<Model: TrainingModel> {
     return checkpoint
   }
 
-  /// Trains to the last step.
+  /// Trains to the last step. Throws `TrainingFailure.notFinite` at the end if no step had an effect.
   ///
   /// On an interruption, of any rank, and where a validation fails for want of memory or disk, the state after the last whole step is saved before `Interrupted` goes on.
   ///
@@ -141,6 +143,10 @@ package struct TrainingRun<Model: TrainingModel> {
     }
     if meter.pace.steps > 0 { observer(.note(meter.pace.summary)) }
     try writeReport(meter.pace)
+    // A few steps may all have failed before there were too many of them.
+    if stepsMade.all > 0, stepsMade.effective == 0 {
+      throw TrainingFailure.notFinite(step: trainer.progress.step, inRow: stepsMade.all)
+    }
   }
 
   private mutating func step(_ meter: inout RateMeter, _ observer: RunObserver, _ validate: Validation) throws {
@@ -150,6 +156,8 @@ package struct TrainingRun<Model: TrainingModel> {
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
     try journal?.append(record, timing)
     if let line = meter.line(record) { observer(.status(line, isLast: record.step == settings.steps)) }
+    stepsMade.all += 1
+    if record.skipped == nil { stepsMade.effective += 1 }
     if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
     meter.finishLogging()
     do {

@@ -26,6 +26,9 @@ struct CogVideoXBackboneTests {
     #expect(throws: BackboneFailure.frames(10, multiple: 4)) {
       try backbone.check(ClipGeometry(height: 48, width: 64, frames: 10), referenceCount: 1)
     }
+    for (frames, example) in [(100_000, "99997"), (10, "9"), (0, "1"), (-7, "1")] {
+      #expect(BackboneFailure.frames(frames, multiple: 4).message.contains("for example \(example),"))
+    }
     #expect(throws: BackboneFailure.references(4, limit: 3)) {
       try backbone.check(ClipGeometry(height: 48, width: 64, frames: 9), referenceCount: 4)
     }

@@ -75,4 +75,33 @@ struct SmallPipelineTests {
     pack.transformer = directory.file("nothing")
     #expect(throws: BackboneFailure.self) { try pack.write(to: directory.file("other")) }
   }
+
+  @Test("numbers that float16 cannot hold are refused by name, and nothing is left; bfloat16 holds them")
+  func tooLargeNumbers() throws {
+    let first = try write("a")
+    let vae = try WeightStore(directory: "\(first)/vae")
+    let large = try #require(vae.names.sorted().last)
+    let tensors = try vae.names.map { name in
+      let tensor = try vae.tensor(named: name)
+      return (name: name, tensor: name == large ? Tensor.filled(tensor.shape, with: 1e6) : tensor)
+    }
+    let other = directory.file("vae")
+    try Folder.make(other)
+    try FileManager.default.copyItem(atPath: "\(first)/vae/config.json", toPath: "\(other)/config.json")
+    try WeightsFolder.write(tensors, to: other)
+    var pack = PipelinePack(model: first)
+    pack.autoencoder = other
+    let text = message { try pack.write(to: directory.file("pack")) }
+    #expect(text.contains("'\(large)'") && text.contains("--dtype bfloat16 or float32"), "\(text)")
+    #expect(!FileManager.default.fileExists(atPath: directory.file("pack")))
+    pack.dtype = .bfloat16
+    try pack.write(to: directory.file("pack"))
+  }
+
+  @Test("a Wan pipeline is told as what it is")
+  func packOfWan() throws {
+    let pack = PipelinePack(model: Fixtures.path("wan-tiny/checkpoint"))
+    let text = message { try pack.write(to: directory.file("pack")) }
+    #expect(text.contains("is a Wan pipeline") && text.contains("CogVideoX pipelines only"), "\(text)")
+  }
 }

@@ -55,6 +55,16 @@ struct DataCommandTests {
     #expect(VAPCommand.run(["encode", "--model", Self.checkpoint, "--data", set, "--cache", set + "/c"]) == 3)
   }
 
+  @Test("a report that does not get through is told with status 4 and one line")
+  func fullOutput() throws {
+    #expect(VAPCommand.run(["data", "build", set]) == 0)
+    for format in [["--json"], []] {
+      let outcome = try BuiltProgram.run(["data", "check", set, "--no-decode"] + format, before: "exec >/dev/full; ")
+      #expect(outcome.status == 4, "\(outcome.errors)")
+      #expect(outcome.errors.split(separator: "\n").count { $0.hasPrefix("error: standard output") } == 1)
+    }
+  }
+
   @Test("encode fills a cache from flags or a file, and a second run has nothing to do")
   func encode() throws {
     #expect(VAPCommand.run(["data", "build", set]) == 0)

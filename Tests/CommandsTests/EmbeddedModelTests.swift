@@ -3,6 +3,7 @@ import EmbeddedModels
 import Evaluation
 import Foundation
 import Media
+import Runtime
 import TestSupport
 import Testing
 
@@ -88,7 +89,14 @@ struct EmbeddedModelTests {
   func demonstration() throws {
     let output = directory.file("demo")
     let command = ["demo", "--output", output, "--steps", "1"]
+    // A file of somebody else.
+    try directory.write("mine", to: "demo/contact-sheet.png")
+    #expect(VAPCommand.run(command) == 2)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output) == ["contact-sheet.png"])
+    // An interrupted demonstration's own.
+    try directory.write("This demonstration was not finished.", to: "demo/unfinished.txt")
     #expect(VAPCommand.run(command) == 0)
+    #expect(!FileManager.default.fileExists(atPath: "\(output)/unfinished.txt"))
     let page = try String(contentsOfFile: "\(output)/index.html", encoding: .utf8)
     let videos = try FileManager.default.contentsOfDirectory(atPath: "\(output)/videos")
     #expect(videos.count > 20)
@@ -124,5 +132,25 @@ struct EmbeddedModelTests {
     }
     try directory.write("output: elsewhere.mp4\n", to: "model/generation.yaml")
     #expect { try GenerationModel(model) } throws: { "\(($0 as? SettingsFailure)?.problem ?? "")".contains("output") }
+  }
+
+  @Test("a model's note is one line of text without control characters, however long")
+  func note() throws {
+    let long = String(repeating: "x", count: 100_000)
+    try directory.write("note: \"\\e[2Ja\\n\(long)\"\n", to: "model/generation.yaml")
+    let note = try #require(try GenerationModel(directory.file("model")).note)
+    #expect(note.hasPrefix("\\u{") && note.contains("[2Ja\\nx") && note.count < 600)
+  }
+
+  @Test("advice that is a link to nothing or to itself is told", arguments: ["nowhere.yaml", "generation.yaml"])
+  func brokenAdvice(destination: String) throws {
+    let model = directory.file("model")
+    try FileManager.default.createDirectory(atPath: model, withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(model)/generation.yaml", withDestinationPath: "\(model)/\(destination)")
+    #expect { try GenerationModel(model) } throws: {
+      let failure = $0 as? any Failure
+      return failure?.category == .badInput && failure?.message.contains("generation.yaml") == true
+    }
   }
 }

@@ -198,6 +198,13 @@ struct MiniatureCommandTests {
     #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
   }
 
+  @Test("an expert without references is refused in the settings' words, before the run begins")
+  func expertWithoutReferences() throws {
+    #expect(VAPCommand.run(["init", "--output", directory.file("start"), "--size", "16", "--frames", "9"]) == 0)
+    #expect(train("mini-expert", "start", "run", ["--set", "references=0"]) == 2)
+    #expect(!FileManager.default.fileExists(atPath: directory.file("run")))
+  }
+
   @Test("unknown and impossible keys of the miniature and of the objective are named")
   func keys() throws {
     for text in [

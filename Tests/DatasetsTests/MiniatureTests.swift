@@ -260,7 +260,29 @@ struct MiniatureDatasetTests {
     #expect(message { try MiniatureDataset(other).write(to: directory.path) { _ in } }.contains("other options"))
     let foreign = try TemporaryDirectory()
     _ = try foreign.manifest([TableRow(video: "a.mp4")])
+    let own = try FileManager.default.subpathsOfDirectory(atPath: foreign.path).sorted()
     #expect(message { try dataset.write(to: foreign.path) { _ in } }.contains("another data set"))
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: foreign.path).sorted() == own)
+    // A machine that lost its power leaves a name without contents.
+    try Data().write(to: URL(fileURLWithPath: video))
+    try dataset.write(to: directory.path) { _ in }
+    #expect(try ContentDigest(ofFile: video) == bytes)
+  }
+
+  @Test("a file in the place of the folder is told as such")
+  func fileAsFolder() throws {
+    let file = try directory.write("x", to: "image.png")
+    #expect(throws: FileFailure(path: file, action: "make this folder", code: ENOTDIR)) {
+      try MiniatureDataset(options).write(to: file) { _ in }
+    }
+  }
+
+  @Test("a number of videos out of range is told with the range", arguments: [-1, 0, 47, 1_000_001, Int.max])
+  func videoCount(_ count: Int) {
+    var options = options
+    options.videos = count
+    let text = message { _ = try MiniatureDataset(options) }
+    #expect(text.contains("from 48 (2 for each condition) to 1000000, not \(count)"), "\(text)")
   }
 
   @Test("impossible options are refused")

@@ -113,4 +113,13 @@ struct AtomicFileTests {
     try AtomicFile.write(Data("new".utf8), to: directory.file(name))
     #expect(try files == [name])
   }
+
+  @Test("a name that is too long for the file system is refused before anything is written")
+  func tooLongName() throws {
+    let path = directory.file(String(repeating: "n", count: 252) + ".mp4")
+    let failure = FileFailure(path: path, action: "write a file here", code: ENAMETOOLONG)
+    #expect(throws: failure) { try AtomicFile.checkWritableTarget(path) }
+    #expect(throws: failure) { try AtomicFile.write(Data("new".utf8), to: path) }
+    #expect(try files == [])
+  }
 }

@@ -102,6 +102,17 @@ struct TrainerTests {
     }
   }
 
+  @Test("R01: a run that ends before there were too many such steps, but had no others, ends as if there were")
+  func noEffect() throws {
+    let directory = try TemporaryDirectory()
+    #expect(throws: TrainingFailure.notFinite(step: 3, inRow: 3)) {
+      try TinyTraining().run(directory.file("run"), to: 3, source: BrokenClips(broken: 0..<3))
+    }
+    // A later process is judged by its own steps.
+    try TinyTraining().run(directory.file("run"), to: 5, source: BrokenClips(broken: 0..<4))
+    try TinyTraining().run(directory.file("run"), to: 5, source: BrokenClips(broken: 0..<4))
+  }
+
   @Test("R01: a finite loss with an infinite gradient is skipped too")
   func infiniteGradient() throws {
     var trainer = try Trainer(
@@ -178,5 +189,19 @@ struct Points: SampleSource {
 
   func sample(at index: Int) -> TrainingSample {
     TrainingSample(target: EncodedClip(tensors: ["video": Tensor([values[index]])]), references: [])
+  }
+}
+
+/// Clips of noise, some of which are no numbers.
+private struct BrokenClips: SampleSource {
+  let broken: Range<Int>
+  let digest = "broken clips"
+
+  func sample(at index: Int) -> TrainingSample {
+    let sample = RandomClips().sample(at: index)
+    guard broken.contains(index) else { return sample }
+    var tensors = sample.target.tensors
+    tensors["video"] = .filled([1, 32, 3, 6, 8], with: .nan)
+    return TrainingSample(target: EncodedClip(tensors: tensors), references: sample.references)
   }
 }

@@ -28,8 +28,16 @@ package struct SmallPipeline: Sendable {
 
   package init() {}
 
-  /// Writes all components into a folder that is made if there is none.
+  /// Writes all components into a folder that is made if there is none; what cannot be completed leaves nothing.
+  ///
+  /// Throws `BackboneFailure.output` if any of a pipeline lies there already.
   package func write(to directory: String) throws {
+    let output = PipelineOutput(directory: directory)
+    try output.check()
+    try output.write(writeParts)
+  }
+
+  private func writeParts(to directory: String) throws {
     for component in ["tokenizer", "text_encoder", "scheduler", "vae", "transformer"] {
       try Folder.make("\(directory)/\(component)")
     }
@@ -38,7 +46,7 @@ package struct SmallPipeline: Sendable {
     try write(textEncoder(tokens: tokens), to: "\(directory)/text_encoder/config.json")
     try write(autoencoder, to: "\(directory)/vae/config.json")
     try write(transformer, to: "\(directory)/transformer/config.json")
-    try write(PipelineIndex(hasExpert: false).contents, to: "\(directory)/model_index.json")
+    try write(PipelineIndex(hasExpert: false).contents, to: "\(directory)/\(PipelineOutput.index)")
     try AtomicFile.write(Data(PipelineAdvice.miniature.utf8), to: "\(directory)/\(PipelineAdvice.fileName)")
     let text = try ConfigFile.decode(T5EncoderConfiguration.self, at: "\(directory)/text_encoder/config.json")
     // As it will be used ever after: float16 from the start.

@@ -38,17 +38,16 @@ package struct MiniatureClip: Sendable, Hashable {
     let scene = MiniatureScene(seed: seed, subject: subject, size: format.size)
     let still = MiniatureStill(scene, size: format.size)
     let last = Float(max(1, format.frames - 1))
-    let frames = (0..<format.frames).map { frame in
-      picture(scene, still, progress: timing.progress(at: Float(frame) / last))
-    }
     var pixels: [UInt8] = []
     pixels.reserveCapacity(format.frames * format.size * format.size * 3)
-    for color in frames.joined() {
-      let value = (color * 255).rounded(.toNearestOrEven).clamped(
-        lowerBound: .zero, upperBound: SIMD3(repeating: 255))
-      pixels.append(UInt8(value.x))
-      pixels.append(UInt8(value.y))
-      pixels.append(UInt8(value.z))
+    for frame in 0..<format.frames {
+      for color in picture(scene, still, progress: timing.progress(at: Float(frame) / last)) {
+        let value = (color * 255).rounded(.toNearestOrEven).clamped(
+          lowerBound: .zero, upperBound: SIMD3(repeating: 255))
+        pixels.append(UInt8(value.x))
+        pixels.append(UInt8(value.y))
+        pixels.append(UInt8(value.z))
+      }
     }
     return VideoClip(
       size: FrameSize(width: format.size, height: format.size),

@@ -47,32 +47,46 @@ package struct MiniatureDataset: Sendable {
   package static let testSplit = "test"
   package static let zeroShotSplit = "zero_shot"
 
-  /// Plans the data set; nothing is rendered yet. Throws `DatasetFailure.rules`.
-  package init(_ options: Options) throws(DatasetFailure) {
+  /// Videos of the largest data set, whose plan takes about a gigabyte of memory.
+  private static let most = 1_000_000
+  /// Bytes of the clips that are rendered beside each other.
+  private static let batchBytes = 512 << 20
+
+  /// Plans the data set; nothing is rendered yet. Throws `DatasetFailure.rules` or `Interrupted`.
+  package init(_ options: Options, observer: RunObserver = { _ in }) throws {
     let conditions = MiniatureCondition.trained
     guard (2...100).contains(options.groupSize) else {
-      throw .rules("groups must have from 2 to 100 videos, not \(options.groupSize)")
+      throw DatasetFailure.rules("groups must have from 2 to 100 videos, not \(options.groupSize)")
     }
-    guard options.videos >= conditions.count * options.groupSize, options.videos <= 10_000_000 else {
-      throw .rules(
-        "--videos must be at least \(conditions.count * options.groupSize): \(options.groupSize) for each condition")
+    let fewest = conditions.count * options.groupSize
+    guard (fewest...Self.most).contains(options.videos) else {
+      throw DatasetFailure.rules(
+        "--videos must be from \(fewest) (\(options.groupSize) for each condition) to \(Self.most), not \(options.videos)"
+      )
     }
     guard options.format.size.isMultiple(of: 8), (16...512).contains(options.format.size) else {
-      throw .rules("--size must be a multiple of 8 from 16 to 512, not \(options.format.size)")
+      throw DatasetFailure.rules("--size must be a multiple of 8 from 16 to 512, not \(options.format.size)")
     }
     guard options.format.frames % 8 == 1, (9...257).contains(options.format.frames) else {
-      throw .rules("--frames must be 8k + 1 from 9 to 257, not \(options.format.frames)")
+      throw DatasetFailure.rules("--frames must be 8k + 1 from 9 to 257, not \(options.format.frames)")
     }
     guard (2...1000).contains(options.scenes) else {
-      throw .rules("--benchmark-scenes must be from 2 to 1000, not \(options.scenes)")
+      throw DatasetFailure.rules("--benchmark-scenes must be from 2 to 1000, not \(options.scenes)")
     }
     guard (0...1).contains(options.captionShare) else {
-      throw .rules("--caption-share must be from 0 to 1, not \(options.captionShare)")
+      throw DatasetFailure.rules("--caption-share must be from 0 to 1, not \(options.captionShare)")
     }
     self.options = options
     var plan = Plan(options)
     let groups = options.videos / (conditions.count * options.groupSize)
-    for condition in conditions { for _ in 0..<groups { plan.addTrainingGroup(condition) } }
+    observer(.stage("plan videos", units: options.videos))
+    for condition in conditions {
+      for _ in 0..<groups {
+        try Interruption.check()
+        plan.addTrainingGroup(condition)
+      }
+      observer(.progress(plan.items.count))
+    }
     func pairs(_ conditions: [MiniatureCondition], _ numbers: Range<Int>) -> [BenchmarkTable.Row] {
       conditions.flatMap { condition in numbers.map { plan.addBenchmarkPair(condition, number: $0) } }
     }
@@ -103,7 +117,7 @@ package struct MiniatureDataset: Sendable {
 
   /// Renders and writes everything into a folder, tables last.
   ///
-  /// Videos that are there already are taken as they are, so an interrupted run goes on where it stopped; a folder of
+  /// Videos that are there already are taken as they are unless they are empty, so an interrupted run goes on where it stopped; a folder of
   /// another plan is refused. Throws `DatasetFailure`, `MediaFailure`, `FileFailure` or `Interrupted`.
   package func write(to root: String, observer: RunObserver) throws {
     try claim(root)
@@ -111,14 +125,17 @@ package struct MiniatureDataset: Sendable {
     var writing = VideoWriter.Options()
     writing.quality = options.quality
     writing.overwrites = true
-    for start in stride(from: 0, to: items.count, by: 16) {
+    let clipBytes = options.format.frames * options.format.size * options.format.size * 3
+    let size = max(1, min(16, Self.batchBytes / clipBytes))
+    for start in stride(from: 0, to: items.count, by: size) {
       try Interruption.check()
-      let batch = Array(items[start..<min(start + 16, items.count)])
+      let batch = Array(items[start..<min(start + size, items.count)])
       let places = batch.map { "\(root)/\($0.path)" }
-      let missing = batch.indices.filter { !FileManager.default.fileExists(atPath: places[$0]) }
+      // A machine that lost its power leaves empty files.
+      let missing = batch.indices.filter { ((try? RegularFile(path: places[$0]).size) ?? 0) == 0 }
       let clips = Self.rendered(missing.map { batch[$0].clip }, options.format)
       for (place, clip) in zip(missing, clips) { try VideoWriter.write(clip, to: places[place], options: writing) }
-      observer(.progress(min(start + 16, items.count)))
+      observer(.progress(min(start + size, items.count)))
     }
     try writeTables(to: root)
   }
@@ -156,16 +173,8 @@ package struct MiniatureDataset: Sendable {
     try ManifestWriter.write(rows, to: "\(root)/\(Manifest.fileName)")
   }
 
-  /// Makes the folders, and marks the data set with its plan.
+  /// Marks the data set with its plan, and makes its folders; leaves those of others as they are.
   private func claim(_ root: String) throws {
-    let folders = Set(items.map { URL(fileURLWithPath: $0.path).deletingLastPathComponent().relativePath })
-    do {
-      for folder in folders.sorted() + ["benchmark"] {
-        try FileManager.default.createDirectory(atPath: "\(root)/\(folder)", withIntermediateDirectories: true)
-      }
-    } catch {
-      throw FileFailure(path: root, action: "make folders in it", code: EACCES)
-    }
     let mark = "\(root)/plan.txt"
     let plan = "\(options)\n"
     if let found = FileManager.default.contents(atPath: mark) {
@@ -177,8 +186,11 @@ package struct MiniatureDataset: Sendable {
       guard !FileManager.default.fileExists(atPath: "\(root)/\(Manifest.fileName)") else {
         throw DatasetFailure.folder(path: root, problem: "holds another data set; choose another folder")
       }
+      try Folder.make(root)
       try AtomicFile.write(Data(plan.utf8), to: mark)
     }
+    let folders = Set(items.map { URL(fileURLWithPath: $0.path).deletingLastPathComponent().relativePath })
+    for folder in folders.sorted() + ["benchmark"] { try Folder.make("\(root)/\(folder)") }
   }
 }
 
