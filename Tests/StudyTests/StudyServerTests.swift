@@ -58,6 +58,8 @@ struct StudyServerTests {
     let url = try #require(URL(string: "http://127.0.0.1:\(port)\(path)"))
     var request = URLRequest(url: url, timeoutInterval: 600)
     request.httpMethod = method
+    // The tests beside this one may keep all threads busy.
+    request.timeoutInterval = 600
     request.httpBody = body.map { Data($0.utf8) }
     for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
     let (data, response) = try await URLSession.shared.data(for: request)
