@@ -25,14 +25,20 @@ package struct LinePlot: Sendable {
   /// On the right half of the last number of the axis has room.
   private static let (left, right, top, bottom) = (56.0, 20.0, 8.0, 26.0)
 
-  /// - Parameter prefersLogarithm: of the vertical axis, see `PlotAxis`.
-  package init(title: String, _ curves: [Curve], prefersLogarithm: Bool = false) {
+  /// - Parameters:
+  ///   - range: of the vertical axis; nil for that of the values.
+  ///   - prefersLogarithm: of the vertical axis, see `PlotAxis`.
+  package init(
+    title: String, _ curves: [Curve], range: ClosedRange<Double>? = nil, prefersLogarithm: Bool = false
+  ) {
     self.title = title
     self.curves = curves
     let points = curves.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
     let places = points.map(\.x)
     horizontal = PlotAxis(places.min() ?? 0, max(places.max() ?? 1, (places.min() ?? 0) + 1))
-    vertical = PlotAxis(showing: points.map(\.y), prefersLogarithm: prefersLogarithm)
+    vertical =
+      range.map { PlotAxis($0.lowerBound, $0.upperBound) }
+      ?? PlotAxis(showing: points.map(\.y), prefersLogarithm: prefersLogarithm)
   }
 
   package var svg: String {

@@ -22,7 +22,9 @@ package struct PlotAxis: Sendable, Equatable {
     let (least, most) = (values.min() ?? 0, values.max() ?? 1)
     scale = prefersLogarithm && least > 0 && most > 100 * least ? .logarithmic : .linear
     let (from, to) = (Self.place(least, scale), Self.place(most, scale))
-    let margin = max((to - from) * 0.05, max(abs(from), abs(to)) * 1e-3, 1e-12)
+    // A line that does not move has no scale of its own.
+    let flat = from == to ? (from == 0 ? 1 : abs(from) * 0.1) : 0
+    let margin = max((to - from) * 0.05, max(abs(from), abs(to)) * 1e-3, flat)
     self.from = from - margin
     self.to = to + margin
   }

@@ -30,6 +30,15 @@ struct PlotTests {
     #expect(axis.ticks.filter { !$0.isFinite } == [])
   }
 
+  @Test("values that are all alike do not make a scale of rounding errors; a given range is kept")
+  func flat() {
+    #expect(PlotAxis(showing: [0, 0]).ticks.contains(1))
+    #expect(PlotAxis(showing: [200, 200]).ticks.contains(190))
+    let points = [(x: 1.0, y: 0.2), (x: 2, y: 0.3)]
+    let svg = LinePlot(title: "share", [.init(name: "share", points: points, isOwn: true)], range: 0...1).svg
+    #expect(svg.contains(">0</text>") && svg.contains(">1</text>"))
+  }
+
   @Test("a curve breaks where a value is missing, and names are escaped")
   func curve() {
     let points = [(1.0, 1.0), (2, 2), (3, .nan), (4, 1)].map { (x: $0.0, y: $0.1) }

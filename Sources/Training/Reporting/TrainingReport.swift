@@ -89,7 +89,8 @@ struct TrainingReport {
       }
       guard points.count > 1 else { return nil }
       return LinePlot(
-        title: "Validation: \(Self.title(ofMetric: name))", [.init(name: name, points: points, isOwn: true)])
+        title: "Validation: \(Self.title(ofMetric: name))", [.init(name: name, points: points, isOwn: true)],
+        range: Self.isShare(name) ? 0...1 : nil)
     }
   }
 
@@ -160,10 +161,14 @@ struct TrainingReport {
     return parts.count > 1 && Set(parts) == ["published"] ? "published" : value
   }
 
+  private static func isShare(_ metric: String) -> Bool {
+    metric.hasPrefix("one-step accuracy") || metric.hasPrefix("follows")
+  }
+
   private static func title(ofMetric name: String) -> String {
     switch name {
     case "psnr": "PSNR to the target, dB"
-    case "one-step accuracy": "one-step accuracy: share nearest to the right one of 24 conditions (chance 0.042)"
+    case "one-step accuracy": "one-step accuracy: share nearest to the right one of 24 conditions, chance 0.042"
     default: name
     }
   }
