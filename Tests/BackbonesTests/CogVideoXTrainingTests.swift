@@ -72,6 +72,22 @@ struct CogVideoXTrainingTests {
     #expect(gradients[head.tensor]?.floats().contains { $0 != 0 } == true)
     // Levels fall, as the target's do: 0 is the noisiest of the five.
     #expect(try loss { _ in 0 }.floats() != loss { _ in 0.99 }.floats())
+    // In generation references are clean, and the expert is told so, as in the least noise of its training.
+    let conditions = try model.evaluate(
+      target: Self.clip, references: [Self.clip, Self.clip],
+      draws: TrainingDraws(level: 0.3, noise: SeededNoise(seed: 1), referenceLevel: { _ in 0.99 }),
+      context: RunContext()
+    ).conditions
+    let denoiser = try backbone.makeDenoiser(backbone.openWeights())
+    let noise = Tensor.random(conditions.image.shape)
+    func prediction(_ timesteps: [Float]?) throws -> [Float] {
+      try denoiser.predictAll(
+        noise, timestep: 700, referenceTimesteps: timesteps, conditions,
+        BackboneOptions(context: RunContext(), isGuided: false)
+      ).target.floats()
+    }
+    #expect(try prediction(nil) == prediction([0, 0]))
+    #expect(try prediction(nil) != prediction([700, 700]))
     let draws = TrainingDraws(seed: 1, sample: 3)
     #expect(draws.referenceLevel(0) != draws.referenceLevel(1))
     #expect(draws.referenceLevel(0) == TrainingDraws(seed: 1, sample: 3).referenceLevel(0))

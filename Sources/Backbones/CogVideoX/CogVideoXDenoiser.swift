@@ -17,7 +17,8 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
       latents, timesteps: [timestep], referenceTimesteps: referenceTimesteps, conditions, options)
   }
 
-  /// As above for several samples. Of clean references the expert is told the target's timestep.
+  /// As above for several samples. Of clean references the expert is told the target's timestep, as published; one that was
+  /// trained on noised references, and learned to read from the timestep how much noise there is, is told that there is none.
   ///
   /// - Parameter latents: one sample, which all captions share, or one for each caption; so also `timesteps`.
   func predictAll(
@@ -31,11 +32,12 @@ package struct CogVideoXDenoiser: VideoPromptDenoiser {
     let grid = configuration.rotaryGrid(frames: frames, height: latents.shape[3], width: latents.shape[4])
     let isRotary = configuration.usesRotaryEmbeddings
     let reference = conditions.reference.map { reference in
-      CogVideoXInput.Reference(
+      let count = reference.latents.shape[1] / frames
+      let clean = configuration.predictsReferences ? [Float](repeating: 0, count: count) : nil
+      return CogVideoXInput.Reference(
         latents: shared(reference.latents), text: reference.text,
-        rotary: isRotary
-          ? grid.referenceTable(count: reference.latents.shape[1] / frames, configuration.positionDesign) : nil,
-        timesteps: referenceTimesteps)
+        rotary: isRotary ? grid.referenceTable(count: count, configuration.positionDesign) : nil,
+        timesteps: referenceTimesteps ?? clean)
     }
     let input = CogVideoXInput(
       latents: shared(.concatenated([latents, conditions.image], axis: 2)), text: conditions.text,
