@@ -35,8 +35,8 @@ package enum Interruption {
 
   package static var isRequested: Bool { received.load(ordering: .relaxed) != 0 }
 
-  /// Exit status of a run that stopped because of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP; 130 also where another
-  /// process of the run got it.
+  /// Exit status of a run that stopped because of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP; 130 also
+  /// where another process of the run got it.
   package static var exitStatus: Int32 {
     let number = received.load(ordering: .relaxed)
     return 128 + (number == 0 ? SIGINT : number)

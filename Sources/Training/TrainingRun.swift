@@ -114,7 +114,8 @@ package struct TrainingRun<Model: TrainingModel> {
 
   /// Trains to the last step. Throws `TrainingFailure.notFinite` at the end if no step had an effect.
   ///
-  /// On an interruption, of any rank, and where a validation fails for want of memory or disk, the state after the last whole step is saved before `Interrupted` goes on.
+  /// On an interruption, of any rank, and where a validation fails for want of memory or disk, the state after the last
+  /// whole step is saved before `Interrupted` goes on.
   ///
   /// - Parameter validate: called after the first step, every so many and the last, on the first rank.
   package mutating func run(_ observer: RunObserver, validate: Validation) throws {

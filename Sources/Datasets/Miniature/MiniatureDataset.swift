@@ -117,8 +117,8 @@ package struct MiniatureDataset: Sendable {
 
   /// Renders and writes everything into a folder, tables last.
   ///
-  /// Videos that are there already are taken as they are unless they are empty, so an interrupted run goes on where it stopped; a folder of
-  /// another plan is refused. Throws `DatasetFailure`, `MediaFailure`, `FileFailure` or `Interrupted`.
+  /// Videos that are there already are taken as they are unless they are empty, so an interrupted run goes on where it
+  /// stopped; a folder of another plan is refused. Throws `DatasetFailure`, `MediaFailure`, `FileFailure` or `Interrupted`.
   package func write(to root: String, observer: RunObserver) throws {
     try claim(root)
     observer(.stage("render videos", units: items.count))
