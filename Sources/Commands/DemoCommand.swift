@@ -33,7 +33,6 @@ struct DemoCommand: ParsableCommand {
     (settings.steps, settings.guidance, settings.seed, settings.prompt) = (steps, guidance, seed, "")
     let request = try model.request(settings)
     let demonstration = Demonstration(request, directory: output, overwrites: overwrite)
-    try demonstration.check()
     let printer = ProgressPrinter()
     defer { printer.finish() }
     let backbone = try BackboneKind(directory: model.directory).open(directory: model.directory)

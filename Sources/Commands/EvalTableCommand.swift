@@ -47,13 +47,13 @@ struct EvalTableCommand: ParsableCommand {
 
   /// Throws for names that would leave the comparison with what was published out.
   private func check(_ scores: PublishedScores, _ results: [EvaluationResult]) throws(UsageFailure) {
-    func check(_ name: String?, _ option: String, _ known: [String]) throws(UsageFailure) {
+    func require(_ name: String?, _ option: String, _ known: [String]) throws(UsageFailure) {
       guard let name, !known.contains(name) else { return }
       let names = known.map { printable($0) }.joined(separator: ", ")
       throw UsageFailure(option, "must be one of \(names), not '\(printable(name))'")
     }
-    try check(trend, "--trend", results[0].columns.map(\.name))
-    try check(publishedTrend, "--published-trend", scores.columns)
+    try require(trend, "--trend", results[0].columns.map(\.name))
+    try require(publishedTrend, "--published-trend", scores.columns)
     let systems = results.map(\.system)
     guard systems.contains(where: { scores.scores[$0] != nil }) else {
       throw UsageFailure(

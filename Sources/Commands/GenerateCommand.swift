@@ -66,9 +66,10 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Denoising steps (default: the model's advice, or 50).") var steps: Int?
   @Option(
     parsing: .unconditional,
-    help:
-      "Classifier-free guidance scale; 1 turns guidance off and halves the time (default: the model's advice, or 6 for CogVideoX and 5 for Wan)."
-  )
+    help: """
+      Classifier-free guidance scale; 1 turns guidance off and halves the time (default: the model's advice, or 6 for \
+      CogVideoX and 5 for Wan).
+      """)
   var guidance: Double?
   @Flag(inversion: .prefixedNo, help: "Vary the guidance scale over the steps as the published scripts do.")
   var dynamicGuidance: Bool?

@@ -24,7 +24,7 @@ struct GenerateJob {
   /// Checks the settings by themselves; throws `UsageFailure`, or `ContentRefusal` for captions that the content filter
   /// refuses.
   init(_ settings: GenerateSettings) throws {
-    if settings.output?.isEmpty == true { throw UsageFailure("--output is empty") }
+    try UsageFailure.checkIsNotEmpty(settings.output, "--output")
     let model = try GenerationModel(settings.model)
     note = model.note
     request = try model.request(settings)
@@ -49,9 +49,8 @@ struct GenerateJob {
   ///
   /// - Parameter model: the directory of the pipeline.
   static func request(_ settings: GenerateSettings, model: String) throws(UsageFailure) -> GenerationRequest {
-    for (name, value) in [("--image", settings.image), ("--latents", settings.latents)] {
-      if value?.isEmpty == true { throw UsageFailure("\(name) is empty") }
-    }
+    try UsageFailure.checkIsNotEmpty(settings.image, "--image")
+    try UsageFailure.checkIsNotEmpty(settings.latents, "--latents")
     if settings.prompt == nil, settings.latents == nil {
       throw UsageFailure("--prompt is missing: the caption of the new video")
     }

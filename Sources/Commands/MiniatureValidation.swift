@@ -51,12 +51,8 @@ struct MiniatureValidation {
       request.references = [.init(path: path, caption: reference.caption(isNeutral: true))]
     }
     // It takes a second, whose stages nobody wants to read of.
-    let quiet: RunObserver = { event in
-      switch event {
-      case .note, .warning: observer(event)
-      case .stage, .progress, .status: break
-      }
-    }
-    return try clip.make(request, step: step, weights, metrics: metrics, observer: quiet) { _ in truth }
+    return try clip.make(
+      request, step: step, weights, metrics: metrics, observer: RunEvent.remarks(to: observer)
+    ) { _ in truth }
   }
 }

@@ -51,7 +51,7 @@ package struct Demonstration: Sendable {
 
   /// Throws `DemonstrationFailure` if files would be replaced that are not to be: those of a finished demonstration, and of
   /// others. One that was interrupted is made anew.
-  package func check() throws(DemonstrationFailure) {
+  private func check() throws(DemonstrationFailure) {
     if overwrites { return }
     let isUnfinished = Folder.hasEntry(at: mark)
     for path in isUnfinished ? [page] : targets(DemoPlan()) where Folder.hasEntry(at: path) {
@@ -73,7 +73,8 @@ package struct Demonstration: Sendable {
     static let panels = ["reference", "image", "generated", "truth"]
   }
 
-  /// Makes everything; inputs and results are kept as files, too. Throws as `check` does.
+  /// Makes everything; inputs and results are kept as files, too. Throws `DemonstrationFailure` before that if files stand
+  /// in the way.
   package func run(_ backbone: some VideoPromptBackbone, observer: @escaping RunObserver) throws {
     try check()
     let plan = DemoPlan()

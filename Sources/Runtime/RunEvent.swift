@@ -13,3 +13,15 @@ package enum RunEvent: Sendable, Equatable {
 }
 
 package typealias RunObserver = (RunEvent) -> Void
+
+extension RunEvent {
+  /// An observer that passes on what the user should know, and not where stages stand.
+  package static func remarks(to observer: @escaping RunObserver) -> RunObserver {
+    { event in
+      switch event {
+      case .note, .warning: observer(event)
+      case .stage, .progress, .status: break
+      }
+    }
+  }
+}

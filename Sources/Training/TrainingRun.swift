@@ -39,8 +39,8 @@ package struct TrainingRun<Model: TrainingModel> {
   // Of the first rank.
   private let lock: RunLock?
   private let journal: RunJournal?
-  /// Steps that this process made, and those of them that changed the weights.
-  private var stepsMade = (all: 0, effective: 0)
+  /// Whether a step of this process changed the weights.
+  private var hasTrained = false
   /// The step of the checkpoint that holds the present state.
   private var savedStep: Int?
 
@@ -145,8 +145,8 @@ package struct TrainingRun<Model: TrainingModel> {
     if meter.pace.steps > 0 { observer(.note(meter.pace.summary)) }
     try writeReport(meter.pace)
     // A few steps may all have failed before there were too many of them.
-    if stepsMade.all > 0, stepsMade.effective == 0 {
-      throw TrainingFailure.notFinite(step: trainer.progress.step, inRow: stepsMade.all)
+    if meter.pace.steps > 0, !hasTrained {
+      throw TrainingFailure.notFinite(step: trainer.progress.step, inRow: meter.pace.steps)
     }
   }
 
@@ -157,9 +157,11 @@ package struct TrainingRun<Model: TrainingModel> {
       record.step, samples: trainer.batch, loadingSeconds: trainer.loadingSeconds)
     try journal?.append(record, timing)
     if let line = meter.line(record) { observer(.status(line, isLast: record.step == settings.steps)) }
-    stepsMade.all += 1
-    if record.skipped == nil { stepsMade.effective += 1 }
-    if let fault = record.skipped { observer(.warning("step \(record.step) had no effect: \(fault)")) }
+    if let fault = record.skipped {
+      observer(.warning("step \(record.step) had no effect: \(fault)"))
+    } else {
+      hasTrained = true
+    }
     meter.finishLogging()
     do {
       try trainer.checkForDivergence()

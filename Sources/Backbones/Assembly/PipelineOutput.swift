@@ -7,10 +7,12 @@ struct PipelineOutput {
 
   /// What makes a folder a pipeline.
   static let index = "model_index.json"
+  /// Folders of components that packing does not change.
+  static let plain = ["scheduler", "tokenizer", "text_encoder"]
+  /// Folders of all components.
+  static let components = plain + ["vae", "transformer"]
   /// All that a pipeline holds, in the order that it appears in.
-  private static let names = [
-    "scheduler", "tokenizer", "text_encoder", "vae", "transformer", PipelineAdvice.fileName, index,
-  ]
+  private static let names = components + [PipelineAdvice.fileName, index]
 
   /// Throws if any of a pipeline lies there already, or if the pipeline would lie in what it is made of or around it.
   ///

@@ -19,9 +19,6 @@ package struct PipelinePack: Sendable {
 
   package init(model: String) { self.model = model }
 
-  /// Folders that are taken as they are.
-  private static let copied = ["scheduler", "tokenizer", "text_encoder"]
-
   /// Writes the directory and opens it once; throws if its parts do not fit each other, and then leaves nothing.
   ///
   /// Throws `BackboneFailure.output` before anything is written if a pipeline lies there already, or if the directory is,
@@ -35,7 +32,7 @@ package struct PipelinePack: Sendable {
         path: model, problem: "is a Wan pipeline; `vap pack` makes CogVideoX pipelines only")
     }
     let source = try transformer.map { try ExpertFolder($0).path } ?? "\(model)/transformer"
-    let copied = Self.copied.map { (name: $0, path: "\(model)/\($0)") }
+    let copied = PipelineOutput.plain.map { (name: $0, path: "\(model)/\($0)") }
     let autoencoder = autoencoder ?? "\(model)/vae"
     let output = PipelineOutput(directory: directory)
     try output.check(apartFrom: [model, autoencoder, source] + [transformer].compactMap { $0 } + copied.map(\.path))

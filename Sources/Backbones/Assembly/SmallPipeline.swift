@@ -38,9 +38,7 @@ package struct SmallPipeline: Sendable {
   }
 
   private func writeParts(to directory: String) throws {
-    for component in ["tokenizer", "text_encoder", "scheduler", "vae", "transformer"] {
-      try Folder.make("\(directory)/\(component)")
-    }
+    for component in PipelineOutput.components { try Folder.make("\(directory)/\(component)") }
     let tokens = try WordModel.write(words: words, to: "\(directory)/tokenizer")
     try write(Self.scheduler, to: "\(directory)/scheduler/scheduler_config.json")
     try write(textEncoder(tokens: tokens), to: "\(directory)/text_encoder/config.json")

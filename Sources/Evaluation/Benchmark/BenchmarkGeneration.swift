@@ -53,7 +53,7 @@ package struct BenchmarkGeneration {
     for (index, sample) in missing.enumerated() {
       if tellsStages { observer(.stage("row \(sample.row), video \(index + 1) of \(missing.count)", units: 0)) }
       do {
-        try make(sample, backbone, kept, tellsStages ? observer : Self.remarks(to: observer))
+        try make(sample, backbone, kept, tellsStages ? observer : RunEvent.remarks(to: observer))
       } catch let failure as any Failure where BenchmarkScoring.concernsSample(failure) {
         observer(.warning("row \(sample.row): \(failure.message)"))
         failures[sample.row] = failure.message
@@ -61,16 +61,6 @@ package struct BenchmarkGeneration {
       if !tellsStages { observer(.progress(index + 1)) }
     }
     return failures
-  }
-
-  /// Passes on what the user should know, and not where a row stands.
-  private static func remarks(to observer: @escaping RunObserver) -> RunObserver {
-    { event in
-      switch event {
-      case .note, .warning: observer(event)
-      case .stage, .progress, .status: break
-      }
-    }
   }
 
   private func path(row: Int) -> String { "\(directory)/\(Self.fileName(row: row))" }

@@ -20,13 +20,19 @@ package final class MiniatureAccuracy: Sendable {
     /// With a reference of another condition: the share nearest to what that reference shows. nil without references.
     package let followsWrong: Double?
 
+    static let accuracyName = "one-step accuracy"
+    private static let wrongName = "follows a wrong reference"
+
     /// By name, for the run's report.
     package var metrics: [String: Double] {
-      var metrics = ["one-step accuracy": accuracy, "error of latents": error]
-      metrics["follows a wrong reference"] = followsWrong
-      for (category, share) in categories { metrics["one-step accuracy, \(category)"] = share }
+      var metrics = [Self.accuracyName: accuracy, "error of latents": error]
+      metrics[Self.wrongName] = followsWrong
+      for (category, share) in categories { metrics["\(Self.accuracyName), \(category)"] = share }
       return metrics
     }
+
+    /// Whether the metric of this name lies between 0 and 1.
+    static func isShare(_ name: String) -> Bool { name.hasPrefix(accuracyName) || name == wrongName }
 
     package var line: String {
       let parts = categories.sorted { $0.key < $1.key }.map { "\($0.key) " + String(format: "%.0f", 100 * $0.value) }

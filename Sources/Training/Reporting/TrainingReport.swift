@@ -90,7 +90,7 @@ struct TrainingReport {
       guard points.count > 1 else { return nil }
       return LinePlot(
         title: "Validation: \(Self.title(ofMetric: name))", [.init(name: name, points: points, isOwn: true)],
-        range: Self.isShare(name) ? 0...1 : nil)
+        range: MiniatureAccuracy.Result.isShare(name) ? 0...1 : nil)
     }
   }
 
@@ -161,14 +161,10 @@ struct TrainingReport {
     return parts.count > 1 && Set(parts) == ["published"] ? "published" : value
   }
 
-  private static func isShare(_ metric: String) -> Bool {
-    metric.hasPrefix("one-step accuracy") || metric.hasPrefix("follows")
-  }
-
   private static func title(ofMetric name: String) -> String {
     switch name {
     case "psnr": "PSNR to the target, dB"
-    case "one-step accuracy": "one-step accuracy: share nearest to the right one of 24 conditions, chance 0.042"
+    case MiniatureAccuracy.Result.accuracyName: "\(name): share nearest to the right one of 24 conditions, chance 0.042"
     default: name
     }
   }
